@@ -1,0 +1,1 @@
+"""Other engines on the same weights, each measured at its best."""

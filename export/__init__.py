@@ -1,0 +1,1 @@
+"""Turns model weights into packages: resolve, read, build, write, verify, publish."""

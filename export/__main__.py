@@ -1,0 +1,95 @@
+"""`python -m export NAME|FOLDER|FILE.gguf`: makes a package for the service."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.catalog import load_catalog, render_list
+from export.decoder.precision import Precision
+from export.errors import ExportError
+from export.pipeline import Exported, Job, run
+from export.progress import Progress
+from service.locations import default_models_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.list:
+        print(render_list(load_catalog()))
+        return 0
+    if options.source is None:
+        print("export: name a model, a folder or a GGUF file (--list shows names)", file=sys.stderr)
+        return 2
+    job = Job(
+        argument=options.source,
+        models=options.models,
+        precision=Precision(options.precision) if options.precision else None,
+        name=options.name,
+        revision=options.revision,
+        int8_prefill=options.prefill == "int8",
+    )
+    try:
+        print(_summary(run(job, Progress.on(sys.stderr, asked=True))))
+    except ExportError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"export: {error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("export: interrupted; nothing was changed", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _summary(exported: Exported) -> str:
+    check = exported.verification
+    return (
+        f"{exported.name} ({exported.precision.value}) is in {exported.folder}; against float32 it "
+        f"diverges by {check.mean_divergence:.2g} nats per token and agrees on "
+        f"{check.agreement:.0%} of the likeliest tokens"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="NAME|FOLDER|FILE.gguf",
+        help="a catalogue name, org/repo on the Hugging Face hub, a local folder or a GGUF file",
+    )
+    parser.add_argument("--list", action="store_true", help="show the names of the catalogue")
+    parser.add_argument("--name", help="what the package is called (default: from the source)")
+    parser.add_argument("--revision", help="branch, tag or commit of a hub repository")
+    parser.add_argument(
+        "--precision",
+        choices=[precision.value for precision in Precision],
+        help="how weights are stored (default: quantised ones as they are, others int8)",
+    )
+    parser.add_argument(
+        "--prefill",
+        choices=["shared", "int8"],
+        default="shared",
+        help="int8 adds a graph that reads prompts about twice as fast and doubles the package",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=os.environ.get("RETORT_MODELS") or default_models_folder(os.environ),
+        metavar="DIR",
+        help="where packages live (default: %(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

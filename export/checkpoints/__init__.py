@@ -1,0 +1,1 @@
+"""How weights are stored: safetensors and GGUF, read one tensor at a time."""

@@ -1,0 +1,58 @@
+"""The tokenizer inside a GGUF file, as Hugging Face's tokenizers read one."""
+
+from __future__ import annotations
+
+import json
+
+from export.checkpoints.base import TokenizerFiles
+from export.checkpoints.gguf.byte_level_bpe import build_byte_level_bpe
+from export.checkpoints.gguf.metadata import Metadata
+from export.checkpoints.gguf.pre_tokenizers import read_pre_tokenizer
+from export.checkpoints.gguf.sentencepiece_bpe import build_sentencepiece_bpe
+from export.checkpoints.gguf.vocabulary import DefaultIds, Vocabulary, read_vocabulary
+from export.checkpoints.json_file import one_line
+from export.errors import ExportError
+
+
+def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
+    """The tokenizer. Raises ExportError for a kind or a pre-tokenizer that is not supported.
+
+    `add_bos_token` is the file's own setting or, without one, llama.cpp's default for the kind.
+    An `add_eos_token` is not honoured: a prompt that ends with it would have nothing to continue.
+    """
+    kind = metadata.text("tokenizer.ggml.model")
+    if kind == "gpt2":
+        pre_tokenizer = read_pre_tokenizer(metadata)
+        vocabulary = read_vocabulary(metadata, DefaultIds())
+        document = build_byte_level_bpe(metadata, vocabulary, pre_tokenizer)
+        adds_bos = pre_tokenizer.adds_bos
+    elif kind == "llama":
+        vocabulary = read_vocabulary(metadata, DefaultIds(bos=1, eos=2, unknown=0))
+        document = build_sentencepiece_bpe(metadata, vocabulary)
+        adds_bos = True
+    else:
+        raise ExportError(
+            f"{metadata.path}: the tokenizer {one_line(kind)!r} is not supported; "
+            "supported: gpt2, llama"
+        )
+    return TokenizerFiles(
+        tokenizer_json=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),
+        chat_template=_read_chat_template(metadata),
+        bos_token_id=vocabulary.bos_token_id,
+        eos_token_ids=vocabulary.eos_token_ids,
+        pad_token_id=vocabulary.pad_token_id,
+        add_bos_token=_read_add_bos(metadata, vocabulary, adds_bos),
+    )
+
+
+def _read_add_bos(metadata: Metadata, vocabulary: Vocabulary, default: bool) -> bool:
+    key = "tokenizer.ggml.add_bos_token"
+    adds_bos = metadata.flag(key, default)
+    if adds_bos and vocabulary.bos_token_id is None:
+        raise metadata.error(key, "asks for a token that the file does not name")
+    return adds_bos
+
+
+def _read_chat_template(metadata: Metadata) -> str | None:
+    key = "tokenizer.chat_template"
+    return metadata.text(key) if key in metadata else None

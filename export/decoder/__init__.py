@@ -1,0 +1,1 @@
+"""Builds the ONNX graph of a decoder-only language model straight from its weights."""

@@ -1,0 +1,126 @@
+"""Weights in the forms the graph holds: dense, or in blocks as MatMulNBits wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.checkpoints.base import BLOCK_SIZE, Encoding, Tensor
+from export.checkpoints.dequantize import dequantize, unpack_blocks
+from export.decoder.tensor_file import as_bfloat16
+
+Bits = Literal[4, 8]
+
+
+@dataclass(frozen=True, slots=True)
+class DenseWeight:
+    """`values`: float32, float16 or bfloat16 `[N, K]`."""
+
+    values: NDArray[np.generic]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.values.shape[0], self.values.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWeight:
+    """`[N, K]` in blocks along K: `weight = scale * (code - 2 ** (bits - 1)) + offset`.
+
+    - `codes`: uint8 `[N, K / block_size, block_size * bits / 8]`, low nibble first
+    - `scales`: float32 `[N, K / block_size]`
+    - `offsets`: float32 `[N, K / block_size]`, or None where all are zero
+    """
+
+    bits: Bits
+    block_size: int
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+    offsets: NDArray[np.float32] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.codes.shape[0], self.codes.shape[1] * self.block_size
+
+
+Weight = DenseWeight | BlockWeight
+
+
+def carry(tensor: Tensor) -> Weight:
+    """`tensor` as it is, to the last bit: no format here rounds what the source stores."""
+    if tensor.encoding is Encoding.BF16:
+        return DenseWeight(as_bfloat16(tensor.data))
+    if not tensor.encoding.is_block:
+        return DenseWeight(tensor.data)
+    blocks = unpack_blocks(tensor)
+    if tensor.encoding is Encoding.Q8_0:
+        unsigned = blocks.quants.view(np.uint8) ^ np.uint8(0x80)
+        return BlockWeight(8, BLOCK_SIZE, _in_blocks(unsigned, BLOCK_SIZE), blocks.scales)
+    codes = _in_blocks(_pack_nibbles(blocks.quants.view(np.uint8)), BLOCK_SIZE // 2)
+    if blocks.minimums is None:
+        return BlockWeight(4, BLOCK_SIZE, codes, blocks.scales)
+    return BlockWeight(4, BLOCK_SIZE, codes, blocks.scales, blocks.minimums + 8 * blocks.scales)
+
+
+def densify(tensor: Tensor, dtype: type[np.float16] | type[np.float32]) -> DenseWeight:
+    """`tensor` as plain numbers of `dtype`."""
+    return DenseWeight(dequantize(tensor).astype(dtype, copy=False))
+
+
+def quantize(tensor: Tensor, bits: Bits, block_size: int) -> BlockWeight:
+    """Symmetric round-to-nearest blocks, the largest magnitude of a block setting its scale.
+
+    Done in slices of rows, so that the float32 form of a large tensor is never held whole.
+    """
+    num_rows = tensor.shape[0]
+    step = max(1, (1 << 22) // tensor.shape[1])
+    parts = [
+        _quantize_rows(dequantize(tensor, slice(start, start + step)), bits, block_size)
+        for start in range(0, num_rows, step)
+    ]
+    return stack(parts) if len(parts) > 1 else parts[0]
+
+
+def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
+    """Weights of one form over the same inputs as one: their rows below each other."""
+    offsets = [part.offsets for part in parts if part.offsets is not None]
+    return BlockWeight(
+        parts[0].bits,
+        parts[0].block_size,
+        np.concatenate([part.codes for part in parts]),
+        np.concatenate([part.scales for part in parts]),
+        np.concatenate(offsets) if offsets else None,
+    )
+
+
+def fitting_block_size(num_inputs: int, preferred: int) -> int | None:
+    """The largest block that divides the inputs, from `preferred` down to 16, if any does."""
+    size = preferred
+    while size >= 16 and num_inputs % size:
+        size //= 2
+    return size if size >= 16 else None
+
+
+def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> BlockWeight:
+    blocks = rows.reshape(rows.shape[0], -1, block_size)
+    # The extreme of larger magnitude takes the code that only its sign has: -2^(bits-1).
+    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
+    half = 1 << (bits - 1)
+    scales = extreme / np.float32(-half)
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
+    codes = np.clip(np.rint(blocks * inverse) + half, 0, 2 * half - 1).astype(np.uint8)
+    packed = codes if bits == 8 else _pack_nibbles(codes)
+    return BlockWeight(bits, block_size, packed, scales[..., 0])
+
+
+def _pack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    return packed
+
+
+def _in_blocks(rows: NDArray[np.uint8], bytes_per_block: int) -> NDArray[np.uint8]:
+    return rows.reshape(rows.shape[0], -1, bytes_per_block)

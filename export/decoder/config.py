@@ -1,0 +1,73 @@
+"""One reader of foreign model configs, so that a wrong value is named where it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from export.checkpoints.base import JsonValue
+from export.errors import ExportError
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReader:
+    """Typed access to a config's keys. Every method raises ExportError naming a wrong key."""
+
+    values: Mapping[str, JsonValue]
+    path: str = "config"
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """A positive whole number."""
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            raise self._wrong(key, value, "a positive whole number")
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(key, value, "a number")
+        return float(value)
+
+    def optional_number(self, key: str) -> float | None:
+        """A number, or None where it is missing or null."""
+        return None if self.values.get(key) is None else self.number(key)
+
+    def numbers(self, key: str, *, length: int) -> tuple[float, ...]:
+        value = self._get(key, None)
+        if not isinstance(value, list) or len(value) != length:
+            raise self._wrong(key, value, f"a list of {length} numbers")
+        reader = ConfigReader({str(i): item for i, item in enumerate(value)}, f"{self.path}.{key}")
+        return tuple(reader.number(str(i)) for i in range(length))
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._get(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, value, "true or false")
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._get(key, default)
+        if not isinstance(value, str):
+            raise self._wrong(key, value, "a string")
+        return value
+
+    def section(self, key: str) -> ConfigReader | None:
+        """A nested object, or None where it is missing or null."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self._wrong(key, value, "an object")
+        return ConfigReader(value, f"{self.path}.{key}")
+
+    def _get(self, key: str, default: JsonValue) -> JsonValue:
+        value = self.values.get(key)
+        if value is None:
+            value = default
+        if value is None:
+            raise ExportError(f"{self.path} lacks {key!r}")
+        return value
+
+    def _wrong(self, key: str, value: JsonValue, expected: str) -> ExportError:
+        return ExportError(f"{self.path}.{key} is {value!r}, expected {expected}")

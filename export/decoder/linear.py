@@ -1,0 +1,145 @@
+"""Linear layers and embeddings: a weight's form decides the nodes that compute with it.
+
+Values flow as `[N, features]`, one row per token whatever the batch, since Gemm takes no more
+than two axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.decoder.blocks import BlockWeight, DenseWeight, Weight, stack
+from export.decoder.builder import CONTRIB, FLOAT, GraphBuilder
+
+_INT8_ACTIVATIONS = 4
+"""MatMulNBits' `accuracy_level` under which the CPU kernels multiply in int8: the fast ones."""
+
+
+def linear(
+    graph: GraphBuilder,
+    name: str,
+    x: str,
+    weights: Sequence[Weight],
+    bias: NDArray[np.float32] | None = None,
+) -> str:
+    """`x @ concat(weights).T + bias`; weights of one form are multiplied as one matrix."""
+    groups = [_merge(list(same)) for _, same in groupby(weights, key=_form)]
+    if len(groups) == 1:
+        y = _multiply(graph, name, x, groups[0])
+    else:
+        parts = [_multiply(graph, f"{name}.{i}", x, group) for i, group in enumerate(groups)]
+        y = graph.node("Concat", parts, f"{name}.packed", axis=-1)
+    if bias is None:
+        return y
+    return graph.node("Add", [y, graph.constant(f"{name}.bias", bias)], f"{name}.biased")
+
+
+def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str:
+    """Rows of `weight` for `token_ids` `[N]`, float32 `[N, K]`."""
+    if isinstance(weight, DenseWeight):
+        rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
+        return _as_float(graph, name, rows, weight)
+    codes, scales = _blocks(graph, name, weight)
+    num_rows, num_columns = weight.shape
+    flat = graph.reshaped(codes, f"{name}.codes_2d", (num_rows, num_columns * weight.bits // 8))
+    rows = graph.node(
+        "GatherBlockQuantized",
+        [flat, token_ids, scales],
+        f"{name}.rows",
+        domain=CONTRIB,
+        bits=weight.bits,
+        block_size=weight.block_size,
+        gather_axis=0,
+        quantize_axis=1,
+    )
+    return rows if weight.offsets is None else _add_offsets(graph, name, token_ids, rows, weight)
+
+
+def _form(weight: Weight) -> tuple[object, ...]:
+    if isinstance(weight, DenseWeight):
+        return ("dense", weight.values.dtype)
+    return ("blocks", weight.bits, weight.block_size, weight.offsets is None)
+
+
+def _merge(weights: list[Weight]) -> Weight:
+    if len(weights) == 1:
+        return weights[0]
+    blocks = [weight for weight in weights if isinstance(weight, BlockWeight)]
+    if blocks:
+        return stack(blocks)
+    return DenseWeight(np.concatenate([w.values for w in weights if isinstance(w, DenseWeight)]))
+
+
+def _multiply(graph: GraphBuilder, name: str, x: str, weight: Weight) -> str:
+    if isinstance(weight, DenseWeight):
+        matrix = _as_float(graph, name, _dense(graph, name, weight), weight)
+        return graph.node("Gemm", [x, matrix], f"{name}.y", transB=1)
+    codes, scales = _blocks(graph, name, weight)
+    num_outputs, num_inputs = weight.shape
+    y = graph.node(
+        "MatMulNBits",
+        [x, codes, scales],
+        f"{name}.y",
+        domain=CONTRIB,
+        K=num_inputs,
+        N=num_outputs,
+        bits=weight.bits,
+        block_size=weight.block_size,
+        accuracy_level=_INT8_ACTIVATIONS,
+    )
+    return y if weight.offsets is None else _correct(graph, name, x, y, weight)
+
+
+def _correct(graph: GraphBuilder, name: str, x: str, y: str, weight: BlockWeight) -> str:
+    """Adds what the offsets contribute: a block's offset times the sum of its inputs.
+
+    MatMulNBits takes offsets as float zero points too, but then leaves its fast path.
+    """
+    assert weight.offsets is not None
+    sums = block_sums(graph, x, weight.shape[1], weight.block_size)
+    offsets = graph.constant(f"{name}.offsets", np.ascontiguousarray(weight.offsets.T))
+    return graph.node("Gemm", [sums, offsets, y], f"{name}.corrected")
+
+
+def block_sums(graph: GraphBuilder, x: str, num_inputs: int, block_size: int) -> str:
+    """Sums of `x` over blocks, `[N, num_inputs / block_size]`, as a product with a 0/1 matrix."""
+    num_blocks = num_inputs // block_size
+    summing = np.repeat(np.eye(num_blocks, dtype=np.float32), block_size, axis=0)
+    matrix = graph.constant(f"block_sums_{num_inputs}_{block_size}", summing)
+    return graph.node("MatMul", [x, matrix], f"{x}.block_sums")
+
+
+def _add_offsets(
+    graph: GraphBuilder, name: str, token_ids: str, rows: str, weight: BlockWeight
+) -> str:
+    assert weight.offsets is not None
+    table = graph.constant(f"{name}.offsets", weight.offsets)
+    offsets = graph.node("Gather", [table, token_ids], f"{name}.row_offsets")
+    column = graph.node("Unsqueeze", [offsets, graph.integers(-1)], f"{name}.offset_column")
+    in_blocks = graph.node(
+        "Reshape",
+        [rows, graph.integers(-1, weight.scales.shape[1], weight.block_size)],
+        f"{name}.row_blocks",
+    )
+    shifted = graph.node("Add", [in_blocks, column], f"{name}.shifted")
+    return graph.node("Reshape", [shifted, graph.integers(-1, weight.shape[1])], f"{name}.whole")
+
+
+def _blocks(graph: GraphBuilder, name: str, weight: BlockWeight) -> tuple[str, str]:
+    codes = graph.constant(f"{name}.codes", weight.codes)
+    return codes, graph.constant(f"{name}.scales", weight.scales)
+
+
+def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:
+    return graph.constant(f"{name}.weight", weight.values)
+
+
+def _as_float(graph: GraphBuilder, name: str, value: str, weight: DenseWeight) -> str:
+    """`value` in float32: the arithmetic is float32 whatever the weights are stored in."""
+    if weight.values.dtype == np.float32:
+        return value
+    return graph.node("Cast", [value], f"{name}.float", to=FLOAT)

@@ -1,0 +1,99 @@
+"""What a long step tells the person who waits: bytes done, bytes to do, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn, TextIO
+
+from tqdm import tqdm
+
+
+class Style(Enum):
+    """How progress is shown."""
+
+    BAR = "bar"
+    LINES = "lines"
+    QUIET = "quiet"
+
+
+@dataclass(slots=True)
+class Step:
+    """One running step; `done` and `total` count in the step's unit."""
+
+    total: int | None
+    done: int = 0
+    bar: tqdm[NoReturn] | None = None
+
+    def advance(self, amount: int) -> None:
+        """Reports `amount` more units as done."""
+        self.done += amount
+        if self.bar is not None:
+            self.bar.update(amount)
+
+    def reach(self, position: int) -> None:
+        """Reports that `position` units are done in all; never moves backwards."""
+        limit = position if self.total is None else min(position, self.total)
+        if limit > self.done:
+            self.advance(limit - self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Shows steps on `stream`: a bar each, one line each when done, or nothing."""
+
+    stream: TextIO
+    style: Style
+
+    @classmethod
+    def on(cls, stream: TextIO, *, asked: bool = False) -> Progress:
+        """Bars on a terminal; elsewhere nothing, or one line per step where `asked` for."""
+        if stream.isatty():
+            return cls(stream, Style.BAR)
+        return cls(stream, Style.LINES if asked else Style.QUIET)
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None, unit: str = "B") -> Iterator[Step]:
+        """Runs one step. `total` is None where it is not known; `unit` "B" means bytes."""
+        started_s = time.monotonic()
+        if self.style is not Style.BAR:
+            step = Step(total)
+            yield step
+            self._line(title, step.done, unit, time.monotonic() - started_s)
+            return
+        with tqdm(
+            desc=title, total=total, unit=unit, unit_scale=True, file=self.stream, leave=True
+        ) as bar:
+            yield Step(total, bar=bar)
+
+    def note(self, text: str) -> None:
+        """Says something once, between or above the bars."""
+        if self.style is Style.BAR:
+            tqdm.write(text, file=self.stream)
+        elif self.style is Style.LINES:
+            self.stream.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        """Says what nobody should miss, whatever the style."""
+        tqdm.write(f"warning: {text}", file=self.stream)
+
+    def _line(self, title: str, done: int, unit: str, elapsed_s: float) -> None:
+        amount = f" {format_amount(done, unit)}" if done else ""
+        if self.style is Style.LINES:
+            self.stream.write(f"{title}:{amount} in {elapsed_s:.1f} s\n")
+            self.stream.flush()
+
+
+def format_amount(amount: int, unit: str = "B") -> str:
+    """`amount` with a decimal prefix, as in "98.4 MB"; counts other than bytes are kept whole."""
+    if unit != "B":
+        return f"{amount} {unit}"
+    scaled = float(amount)
+    for prefix in ("", "k", "M", "G"):
+        if scaled < 1000:
+            return f"{scaled:.1f} {prefix}B" if prefix else f"{amount} B"
+        scaled /= 1000
+    return f"{scaled:.1f} TB"

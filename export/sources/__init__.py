@@ -1,0 +1,1 @@
+"""Where weights come from: a hub, a Python package, a folder, a file."""

@@ -1,0 +1,101 @@
+"""What downloads share: room on the disk, a lock per target, a hash, a view of growing files."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from filelock import FileLock, Timeout
+
+from export.errors import ExportError
+from export.progress import Progress, Step, format_amount
+
+CHUNK_SIZE = 1 << 20
+"""Bytes read at once when copying or hashing."""
+
+_POLL_INTERVAL_S = 0.2
+
+
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Raises ExportError where the disk of `folder`, which must exist, has less free room."""
+    free = shutil.disk_usage(folder).free
+    if free < num_bytes:
+        raise ExportError(
+            f"not enough room in {folder}: the download needs {format_amount(num_bytes)}, "
+            f"{format_amount(free)} are free"
+        )
+
+
+@contextmanager
+def exclusive(lock_path: Path, progress: Progress) -> Iterator[None]:
+    """Holds the lock file; waits, and says so, while another export holds it."""
+    make_folder(lock_path.parent)
+    lock = FileLock(lock_path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.note(f"waiting for another export that fetches the same ({lock_path})")
+        lock.acquire()
+    except OSError as error:
+        raise ExportError(f"cannot write {lock_path}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_folder(folder: Path) -> None:
+    """Creates `folder` and its parents. Raises ExportError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"cannot create {folder}: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path, step: Step | None = None) -> str:
+    """The SHA-256 of a file in lower-case hex, reported to `step` byte by byte."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_SIZE):
+            digest.update(chunk)
+            if step is not None:
+                step.advance(len(chunk))
+    return digest.hexdigest()
+
+
+@contextmanager
+def watched(measure: Callable[[], int], step: Step) -> Iterator[None]:
+    """Reports `measure()` to `step` while the body runs.
+
+    Downloads are done by other programs; the bytes on the disk are the one account of their
+    progress that does not depend on their versions.
+    """
+    stopped = Event()
+
+    def poll() -> None:
+        while not stopped.wait(_POLL_INTERVAL_S):
+            step.reach(measure())
+
+    thread = Thread(target=poll, name="download-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+    step.reach(measure())
+
+
+def largest_file(folder: Path) -> int:
+    """The size in bytes of the largest file below `folder`, 0 where there is none."""
+    sizes = [0]
+    for path in folder.rglob("*"):
+        try:
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+        except FileNotFoundError:  # pip moves its temporary files while we look
+            continue
+    return max(sizes)

@@ -1,0 +1,156 @@
+"""Weights from a repository of a model hub.
+
+Below the cache folder, for each repository:
+
+    hub/org--repo/refs/<revision>[+<wanted>].json   what that meant when last asked
+    hub/org--repo/<commit>/<selection>/             complete and checked files, never changed
+    hub/org--repo/<commit>/<selection>.partial/     a download that goes on next time
+
+A selection is `model` (config, tokenizer, safetensors) or the name of one GGUF file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+import msgspec
+
+from export.errors import ExportError
+from export.progress import Progress
+from export.sources.base import Fetched, Origin
+from export.sources.cache import exclusive, make_folder, require_space, sha256_of, watched
+from export.sources.hub_client import HubClient, HubFile, HubUnreachableError, Listing
+from export.sources.hub_files import select_files
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What a revision meant; `path` is relative to the repository's folder in the cache."""
+
+    path: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """`repo` as `org/repo`; `wanted` a GGUF file or quantisation of it, None for safetensors."""
+
+    repo: str
+    wanted: str | None = None
+    revision: str | None = None
+    license: str | None = None
+    client: HubClient = field(default_factory=HubClient)
+
+    def fetch(self, cache_dir: Path, progress: Progress) -> Fetched:
+        """The files at the revision's commit of today, or as last seen where the hub is away."""
+        folder = cache_dir / "hub" / self.repo.replace("/", "--")
+        with exclusive(folder / "lock", progress):
+            try:
+                listing = self.client.list_files(self.repo, self.revision)
+            except HubUnreachableError as error:
+                record = self._recall(folder)
+                if record is None:
+                    raise
+                progress.note(f"{error}; using the files fetched earlier")
+            else:
+                record = self._fetch_listed(folder, listing, progress)
+                self._remember(folder, record)
+        return Fetched(folder / record.path, record.origin)
+
+    def _fetch_listed(self, folder: Path, listing: Listing, progress: Progress) -> _Record:
+        by_path = {file.path: file for file in listing.files}
+        files = [by_path[name] for name in select_files(by_path, self.repo, self.wanted)]
+        single = files[0] if files[0].path.lower().endswith(".gguf") else None
+        selection = PurePosixPath(single.path).name if single else "model"
+        target = folder / listing.commit / selection
+        if not all(_place(target, file).is_file() for file in files):
+            self._download(target, listing.commit, files, progress)
+        path = target / selection if single else target
+        origin = Origin(
+            kind="hub",
+            location=f"{self.repo}:{single.path}" if single else self.repo,
+            revision=listing.commit,
+            sha256=single.sha256 or sha256_of(path) if single else None,
+            license=self.license or listing.license,
+        )
+        return _Record(path.relative_to(folder).as_posix(), origin)
+
+    def _download(
+        self, target: Path, commit: str, files: Sequence[HubFile], progress: Progress
+    ) -> None:
+        staging = target.with_name(f"{target.name}.partial")
+        if target.is_dir() and not staging.exists():
+            target.replace(staging)  # somebody took files out: what is left need not come again
+        make_folder(staging)
+        missing = [file for file in files if not _place(staging, file).is_file()]
+        require_space(staging, sum(_size_to_come(staging, file) for file in missing))
+        for file in files:
+            self._download_file(staging, commit, file, progress)
+        staging.replace(target)
+
+    def _download_file(self, staging: Path, commit: str, file: HubFile, progress: Progress) -> None:
+        path = _place(staging, file)
+        if path.is_file() and _is_intact(path, file, progress):
+            return
+        unfinished = _unfinished(path)
+        with (
+            progress.step(f"downloading {path.name}", file.size) as step,
+            watched(partial(_size_of, unfinished), step),
+        ):
+            self.client.download(self.repo, commit, file, unfinished)
+        if not _is_intact(unfinished, file, progress):
+            unfinished.unlink()
+            raise ExportError(
+                f"{file.path} of {self.repo} arrived damaged and was removed: run the export again"
+            )
+        unfinished.replace(path)
+
+    def _record_path(self, folder: Path) -> Path:
+        name = quote(self.revision or "main", safe="")
+        wanted = f"+{quote(self.wanted.lower(), safe='')}" if self.wanted else ""
+        return folder / "refs" / f"{name}{wanted}.json"
+
+    def _remember(self, folder: Path, record: _Record) -> None:
+        path = self._record_path(folder)
+        make_folder(path.parent)
+        unfinished = path.with_name(f"{path.name}.partial")
+        unfinished.write_bytes(msgspec.json.encode(record))
+        unfinished.replace(path)
+
+    def _recall(self, folder: Path) -> _Record | None:
+        try:
+            record = msgspec.json.decode(self._record_path(folder).read_bytes(), type=_Record)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        return record if (folder / record.path).exists() else None
+
+
+def _place(staging: Path, file: HubFile) -> Path:
+    """Where a file is kept. Only file names count: no selection spans folders."""
+    return staging / PurePosixPath(file.path).name
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.incomplete")
+
+
+def _size_to_come(staging: Path, file: HubFile) -> int:
+    return max(0, (file.size or 0) - _size_of(_unfinished(_place(staging, file))))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_intact(path: Path, file: HubFile, progress: Progress) -> bool:
+    if file.sha256 is None:
+        return file.size is None or path.stat().st_size == file.size
+    with progress.step(f"checking {file.path}", file.size) as step:
+        return sha256_of(path, step) == file.sha256

@@ -1,0 +1,108 @@
+"""Which files of a model repository an export needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from export.errors import ExportError
+
+_SIDE_FILES = frozenset(
+    {
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "tokenizer.model",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+        "chat_template.jinja",
+        "chat_template.json",
+    }
+)
+_SINGLE = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.(safetensors|gguf)$", re.IGNORECASE)
+
+
+def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[str, ...]:
+    """The files to download, by their paths in the repository.
+
+    `wanted` is what stands behind the colon of `org/repo:wanted`: a GGUF file or a quantisation.
+    Without it, safetensors win over GGUF. The result is either one GGUF file or a `config.json`
+    with its safetensors. Raises ExportError, listing what there is, where there is no such
+    choice or more than one.
+    """
+    # A backslash would lead into other folders where it separates them.
+    present = sorted(name for name in names if "\\" not in name)
+    # A projector for images is no language model, whatever quantisation it is named after.
+    ggufs = [
+        name
+        for name in present
+        if name.lower().endswith(".gguf") and not _basename(name).lower().startswith("mmproj")
+    ]
+    if wanted is not None:
+        return (_pick_gguf(ggufs, repo, wanted),)
+    weights = _safetensors(present)
+    if weights:
+        if "config.json" not in present:
+            raise ExportError(f"{repo} has safetensors but no config.json")
+        return (*(name for name in present if name in _SIDE_FILES), *weights)
+    if len(ggufs) == 1:
+        return (_whole(ggufs[0], repo),)
+    if ggufs:
+        raise ExportError(f"{repo} has several GGUF files, name one: {_choices(repo, ggufs)}")
+    raise ExportError(f"{repo} has neither safetensors nor GGUF weights: other kinds are not read")
+
+
+def _safetensors(present: Sequence[str]) -> list[str]:
+    """The weights at the top of the repository, once: many also carry them in another layout."""
+    top = [name for name in present if name.endswith(".safetensors") and "/" not in name]
+    if _SINGLE in top:
+        return [_SINGLE]
+    if _INDEX in present:
+        return [_INDEX, *(name for name in top if _SHARD.search(name))]
+    return [name for name in top if not name.startswith(("consolidated", "adapter_model"))]
+
+
+def _pick_gguf(ggufs: Sequence[str], repo: str, wanted: str) -> str:
+    if not ggufs:
+        raise ExportError(f"{repo} has no GGUF file, so nothing is called {wanted} in it")
+    if wanted in ggufs:
+        return _whole(wanted, repo)
+    matches = [name for name in ggufs if _matches(name.lower(), wanted.lower())]
+    if len(matches) == 1:
+        return _whole(matches[0], repo)
+    if matches:
+        raise ExportError(
+            f"{wanted} means several files of {repo}, name one: {_choices(repo, matches)}"
+        )
+    raise ExportError(f"{repo} has no GGUF file {wanted}; it has {_choices(repo, ggufs)}")
+
+
+def _matches(name: str, wanted: str) -> bool:
+    if wanted in (name, _basename(name)):
+        return True
+    stem = name.removesuffix(".gguf")
+    unsharded = re.sub(r"-\d{5}-of-\d{5}$", "", stem)
+    return any(
+        candidate == wanted or candidate.endswith(tuple(f"{mark}{wanted}" for mark in "-._/"))
+        for candidate in (stem, unsharded)
+    )
+
+
+def _whole(name: str, repo: str) -> str:
+    if _SHARD.search(name):
+        raise ExportError(f"{name} of {repo} is one part of a split GGUF file, which is not read")
+    return name
+
+
+def _choices(repo: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{repo}:{name}" for name in names)
+
+
+def _basename(name: str) -> str:
+    return name.rpartition("/")[2]

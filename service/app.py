@@ -1,0 +1,57 @@
+"""The web application: which routes there are, and what lives as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from service.api.error_mapping import error_response
+from service.api.facade import Pool
+from service.api.gate import Access, Gate
+from service.api.openai.chat import create_chat_completion
+from service.api.openai.completions import create_completion
+from service.api.openai.models import list_models, retrieve_model
+from service.api.operations import greet, greet_briefly, report_health
+from service.api.state import hold_pool, hold_startup_failure
+from service.settings import Settings
+
+_ROUTES = [
+    create_chat_completion,
+    create_completion,
+    list_models,
+    retrieve_model,
+    greet,
+    greet_briefly,
+    report_health,
+]
+
+
+def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Litestar:
+    """The application of `settings`; the pool is opened when it starts and closed when it ends."""
+
+    @asynccontextmanager
+    async def pool_lifespan(app: Litestar) -> AsyncIterator[None]:
+        try:
+            pool = open_pool(settings)
+        except Exception as error:
+            hold_startup_failure(app, error)
+            raise
+        hold_pool(app, pool)
+        try:
+            yield
+        finally:
+            await pool.close()
+
+    app = Litestar(
+        _ROUTES,
+        exception_handlers={Exception: error_response},
+        lifespan=[pool_lifespan],
+        debug=False,
+        pdb_on_exception=False,
+        logging_config=None,
+        openapi_config=None,
+    )
+    app.asgi_handler = Gate(app.asgi_handler, Access.of(settings))
+    return app

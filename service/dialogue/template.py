@@ -1,0 +1,153 @@
+"""Messages to a prompt, by the chat template that came with the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from jinja2 import Template
+from jinja2.exceptions import SecurityError
+
+from service.dialogue.budget import Budget
+from service.dialogue.message import Message
+from service.dialogue.sandbox import BUDGET, Sandbox, TemplateRefusedError
+from service.dialogue.shield import Shield, control_pattern
+from service.errors import PackageCorrupt, RequestError
+from service.text.segment import Segment
+
+_MAX_SOURCE_CHARS = 1 << 16
+_PROBE = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+
+
+class ChatTemplate:
+    """A model's chat template, compiled. Safe to use from several threads at once.
+
+    It is given what transformers gives to `apply_chat_template`: the messages,
+    `add_generation_prompt`, the first and last token, and the functions and filters named there.
+    """
+
+    def __init__(
+        self,
+        source: str | None,
+        *,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        control_tokens: Collection[str] = (),
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        """`source` is None for a model without a template; then every rendering is refused.
+
+        `control_tokens` are the spellings that only the template may use. Raises PackageCorrupt
+        where the source is no template, or one that leaves its sandbox or computes too much.
+        """
+        self._control_pattern = control_pattern(control_tokens)
+        self._tokens = {
+            name: token
+            for name, token in (("bos_token", bos_token), ("eos_token", eos_token))
+            if token is not None
+        }
+        self._now = now
+        self._source = source or ""
+        self._template = None if source is None else self._compile(source)
+        if self._template is not None:
+            self._probe()
+
+    def render(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True
+    ) -> list[Segment]:
+        """The prompt; control tokens that occur in `messages` are literal segments of it.
+
+        Raises RequestError where the template refuses the messages or cannot express them, and
+        PackageCorrupt where it misbehaves.
+        """
+        if self._template is None:
+            raise RequestError(
+                "The model is not a chat model: it has no chat template. "
+                "Use the completions endpoint.",
+                param="model",
+            )
+        if not messages:
+            raise RequestError("There must be at least one message.", param="messages")
+        texts = [text for message in messages for text in _texts(message)]
+        shield = Shield(self._control_pattern, [*texts, self._source])
+        variables: dict[str, object] = {
+            **self._tokens,
+            "messages": [_fields(message, shield) for message in messages],
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": add_generation_prompt,
+            BUDGET: Budget(sum(map(len, texts))),
+        }
+        return shield.segments(_run(self._template, variables))
+
+    def _compile(self, source: str) -> Template:
+        if len(source) > _MAX_SOURCE_CHARS:
+            raise PackageCorrupt(
+                f"The model's chat template is longer than {_MAX_SOURCE_CHARS} characters."
+            )
+        sandbox = Sandbox()
+        sandbox.add_filter("tojson", _to_json)
+        sandbox.globals["strftime_now"] = lambda pattern: self._now().strftime(pattern)
+        try:
+            return sandbox.from_string(source)
+        except Exception as error:  # noqa: BLE001  foreign code: Python's compiler fails in many ways
+            raise PackageCorrupt(
+                f"The model's chat template does not compile: {_reason(error)}"
+            ) from None
+
+    def _probe(self) -> None:
+        """Finds at load what would otherwise fail at every request."""
+        # The template may well have its reasons against these very messages.
+        with suppress(RequestError):
+            self.render(_PROBE)
+
+
+def _run(template: Template, variables: Mapping[str, object]) -> str:
+    try:
+        return template.render(variables)
+    except TemplateRefusedError as error:
+        raise RequestError(
+            f"The model's chat template refuses the messages: {_reason(error)}", param="messages"
+        ) from None
+    except (SecurityError, RecursionError, MemoryError) as error:
+        raise PackageCorrupt(f"The model's chat template was stopped: {_reason(error)}") from None
+    except Exception as error:  # noqa: BLE001  foreign code: it can raise whatever Python can
+        raise RequestError(
+            f"The model's chat template cannot render the messages: {_reason(error)}",
+            param="messages",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    reason = str(error) or type(error).__name__
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
+
+
+def _texts(message: Message) -> list[str]:
+    return [message.role, message.content, message.name or ""]
+
+
+def _fields(message: Message, shield: Shield) -> dict[str, str]:
+    fields = {"role": shield.hide(message.role), "content": shield.hide(message.content)}
+    if message.name is not None:
+        fields["name"] = shield.hide(message.name)
+    return fields
+
+
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON as transformers writes it for templates: not escaped for HTML, keys unsorted."""
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )

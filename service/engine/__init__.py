@@ -1,0 +1,1 @@
+"""Runs many requests over one model: scheduling, KV cache, sampling, one step at a time."""

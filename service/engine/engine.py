@@ -1,0 +1,98 @@
+"""One model's engine: each step is schedule, run, sample, update."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.request import FinishReason, Request
+from service.engine.runner import Runner
+from service.engine.sampler import Logits, Sampler, make_sampler
+from service.engine.scheduler import PrefillChunk, Scheduler, Step
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """What a step did to one request: a token, its end, or its failure (both None)."""
+
+    request: Request
+    token_id: int | None
+    finish_reason: FinishReason | None
+
+    @property
+    def failed(self) -> bool:
+        return self.token_id is None
+
+
+class Engine:
+    """Runs requests to their ends. Used by one thread at a time."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.scheduler = Scheduler(runner.num_slots)
+        self._samplers: dict[Request, Sampler] = {}
+
+    @property
+    def has_work(self) -> bool:
+        return self.scheduler.has_work
+
+    def add(self, request: Request) -> None:
+        self._samplers[request] = make_sampler(request.sampling)
+        self.scheduler.add(request)
+
+    def abort(self, request: Request) -> None:
+        self.scheduler.abort(request)
+        self._samplers.pop(request, None)
+
+    def step(self) -> list[StepOutput]:
+        """Computes at most one prefill chunk and one token for every running request."""
+        step = self.scheduler.schedule()
+        for move in step.moves:
+            self.runner.move(move)
+        failed = self._prefill(step.prefill) if step.prefill else []
+        decode = [request for request in step.decode if request not in failed]
+        return [*self._fail(failed), *self._decode(step, decode)]
+
+    def _prefill(self, chunk: PrefillChunk) -> list[Request]:
+        assert chunk.request.slot is not None
+        try:
+            self.runner.prefill(chunk.request.slot, chunk.start, chunk.token_ids)
+        except Exception:  # whatever the runtime raises ends this request and no other
+            _log.exception("the prefill of request %d failed", chunk.request.request_id)
+            return [chunk.request]
+        self.scheduler.prefilled(chunk)
+        return []
+
+    def _decode(self, step: Step, requests: Sequence[Request]) -> list[StepOutput]:
+        if not requests:
+            return []
+        if len(requests) < len(step.decode):
+            # The failed one may have left a gap between its neighbours: close it next step.
+            return []
+        try:
+            logits = self.runner.decode(requests)
+        except Exception:  # the rows of a batch share one run: they fail together
+            _log.exception("a decode step of %d requests failed", len(requests))
+            return self._fail(requests)
+        return [self._advance(request, row) for request, row in zip(requests, logits, strict=True)]
+
+    def _advance(self, request: Request, logits: Logits) -> StepOutput:
+        token_id = self._samplers[request](logits)
+        if not np.isfinite(logits[token_id]):
+            _log.error("request %d got logits that are no numbers", request.request_id)
+            return self._fail([request])[0]
+        finish_reason = self.scheduler.decoded(request, token_id)
+        if finish_reason is not None:
+            del self._samplers[request]
+        return StepOutput(request, token_id, finish_reason)
+
+    def _fail(self, requests: Sequence[Request]) -> list[StepOutput]:
+        for request in requests:
+            self.scheduler.fail(request)
+            self._samplers.pop(request, None)
+        return [StepOutput(request, None, None) for request in requests]

@@ -1,0 +1,76 @@
+"""A request as the engine sees it: token ids in, token ids out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is drawn, in OpenAI's terms.
+
+    `temperature` 0 takes the likeliest token. The penalties are subtracted from the logits of
+    tokens already generated, once each (presence) and once per occurrence (frequency). With a
+    `seed` the tokens depend on the request and the package alone.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One completion on its way through the engine.
+
+    `num_computed_tokens` counts the leading tokens whose keys and values stand in `slot`;
+    `num_cached_tokens` of them were found there or copied instead of computed.
+    """
+
+    request_id: int
+    prompt_token_ids: list[int]
+    max_tokens: int
+    stop_token_ids: frozenset[int]
+    sampling: SamplingParams = SamplingParams()
+    output_token_ids: list[int] = field(default_factory=list)
+    num_computed_tokens: int = 0
+    num_cached_tokens: int = 0
+    slot: int | None = None
+
+    @property
+    def num_prefill_tokens(self) -> int:
+        """The prompt but its last token, which enters as the first token of decoding.
+
+        So every logit that is sampled comes from the same computation, whatever was cached.
+        """
+        return len(self.prompt_token_ids) - 1
+
+    @property
+    def is_prefilled(self) -> bool:
+        return self.num_computed_tokens >= self.num_prefill_tokens
+
+    @property
+    def last_token_id(self) -> int:
+        """The newest token: the one whose successor is to be computed."""
+        return (self.output_token_ids or self.prompt_token_ids)[-1]
+
+    @property
+    def needs_exact_cache(self) -> bool:
+        """Whether only keys and values that a fresh prefill would give may be reused."""
+        return self.sampling.seed is not None
+
+    def computed_token_ids(self) -> list[int]:
+        """The tokens whose keys and values stand in the slot."""
+        return (self.prompt_token_ids + self.output_token_ids)[: self.num_computed_tokens]
+
+    def append(self, token_id: int) -> FinishReason | None:
+        """Takes the sampled token; says whether the request ends with it, and why."""
+        self.output_token_ids.append(token_id)
+        if token_id in self.stop_token_ids:
+            return "stop"
+        return "length" if len(self.output_token_ids) >= self.max_tokens else None

@@ -1,0 +1,111 @@
+"""From logits to the next token: pure functions, composed once per request.
+
+Every row is sampled by itself with its own generator, so that a request's tokens do not depend
+on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.request import SamplingParams
+
+Logits = NDArray[np.float32]
+Sampler = Callable[[Logits], int]
+"""Takes the logits of one row, float32 `[vocab_size]`, and gives a token id."""
+
+_GREEDY_BELOW = 1e-5
+"""A temperature this close to zero is zero: dividing by it would overflow float32."""
+
+_NUCLEUS_THRESHOLDS = (1e-2, 1e-4, 1e-7)
+"""Probabilities, relative to the largest, below which tokens are left out of the sort at first."""
+
+_CHUNK = 128
+
+
+def make_sampler(params: SamplingParams) -> Sampler:
+    """The sampler of one request. It keeps state (its generator, counts): use it for one only."""
+    draw = _make_draw(params)
+    if not params.frequency_penalty and not params.presence_penalty:
+        return draw
+    return _penalized(draw, params.frequency_penalty, params.presence_penalty)
+
+
+def greedy(logits: Logits) -> int:
+    """The likeliest token, the first of equals."""
+    return int(logits.argmax())
+
+
+def _make_draw(params: SamplingParams) -> Sampler:
+    if params.temperature < _GREEDY_BELOW or params.top_p <= 0:
+        return greedy
+    generator = np.random.Generator(np.random.PCG64(params.seed))
+    temperature = np.float32(params.temperature)
+
+    def draw(logits: Logits) -> int:
+        peak = logits.max()
+        if not np.isfinite(peak):
+            return greedy(logits)
+        weights = np.exp((logits - peak) / temperature)
+        point = generator.random()
+        if params.top_p >= 1:
+            return _draw(weights, point)
+        return _draw_nucleus(weights, params.top_p, point)
+
+    return draw
+
+
+def _draw(weights: Logits, point: float) -> int:
+    """The token at `point` of [0, 1) along the weights laid end to end.
+
+    Summed in two levels: a cumulative sum over the whole vocabulary would take longer than all
+    the rest.
+    """
+    starts = np.arange(0, len(weights), _CHUNK)
+    sums = np.add.reduceat(weights, starts, dtype=np.float64).cumsum()
+    target = point * sums[-1]
+    chunk = min(int(sums.searchsorted(target, "right")), len(starts) - 1)
+    before = sums[chunk - 1] if chunk else 0.0
+    inside = weights[starts[chunk] : starts[chunk] + _CHUNK].cumsum(dtype=np.float64)
+    index = min(int(inside.searchsorted(target - before, "right")), len(inside) - 1)
+    return int(starts[chunk]) + index
+
+
+def _draw_nucleus(weights: Logits, top_p: float, point: float) -> int:
+    """Draws among the fewest likeliest tokens whose probabilities reach `top_p`."""
+    wanted = top_p * float(weights.sum(dtype=np.float64))
+    candidates = _likeliest(weights, wanted)
+    order = candidates[np.argsort(-weights[candidates], kind="stable")]
+    sums = weights[order].cumsum(dtype=np.float64)
+    last = min(int(sums.searchsorted(wanted)), len(order) - 1)
+    index = int(sums[: last + 1].searchsorted(point * sums[last], "right"))
+    return int(order[min(index, last)])
+
+
+def _likeliest(weights: Logits, wanted: float) -> NDArray[np.intp]:
+    """All tokens above some threshold, low enough that their weights reach `wanted`."""
+    for threshold in _NUCLEUS_THRESHOLDS:
+        candidates = np.flatnonzero(weights >= threshold)
+        if weights[candidates].sum(dtype=np.float64) >= wanted:
+            return candidates
+    return np.arange(len(weights))
+
+
+def _penalized(draw: Sampler, frequency: float, presence: float) -> Sampler:
+    counts: Counter[int] = Counter()
+
+    def sample(logits: Logits) -> int:
+        if counts:
+            seen = np.fromiter(counts.keys(), np.intp, len(counts))
+            times = np.fromiter(counts.values(), np.float32, len(counts))
+            logits = logits.copy()
+            logits[seen] -= np.float32(frequency) * times + np.float32(presence)
+        token_id = draw(logits)
+        counts[token_id] += 1
+        return token_id
+
+    return sample

@@ -1,0 +1,130 @@
+"""Decides what the next step computes. No tensor, no clock, no thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.engine.kv_cache import MIN_PREFILL_TOKENS, KvCache, Move
+from service.engine.request import FinishReason, Request
+
+PREFILL_CHUNK_ALONE = 256
+"""Tokens prefilled per step while nobody decodes: fewer steps, more throughput."""
+
+PREFILL_CHUNK_SHARED = 128
+"""Tokens prefilled per step while others decode, who wait for it between two of their tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillChunk:
+    """The prompt tokens `[start, end)` of `request`, to be computed into its slot."""
+
+    request: Request
+    start: int
+    end: int
+
+    @property
+    def token_ids(self) -> list[int]:
+        return self.request.prompt_token_ids[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The work of one step, in this order: moves, the prefill, one token for each of `decode`.
+
+    The requests to decode lie in neighbouring slots once the moves are made, and are listed in
+    the order of their slots.
+    """
+
+    moves: Sequence[Move]
+    prefill: PrefillChunk | None
+    decode: Sequence[Request]
+
+
+class Scheduler:
+    """First come, first served: one request prefills at a time, all prefilled ones decode."""
+
+    def __init__(self, num_slots: int) -> None:
+        self.cache = KvCache(num_slots)
+        self.waiting: deque[Request] = deque()
+        self.prefilling: Request | None = None
+        self.running: list[Request] = []
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.waiting or self.prefilling or self.running)
+
+    def add(self, request: Request) -> None:
+        self.waiting.append(request)
+
+    def schedule(self) -> Step:
+        """The next step. Requests prefilled by its chunk decode in the same step."""
+        moves: list[Move] = [*self._admit()]
+        chunk = self._next_chunk()
+        if self.prefilling and (chunk is None or chunk.end == self.prefilling.num_prefill_tokens):
+            self.running.append(self.prefilling)
+            self.prefilling = None
+        moves += self.cache.gather(self.running)
+        decode = sorted(self.running, key=_slot)
+        return Step(moves, chunk, decode)
+
+    def prefilled(self, chunk: PrefillChunk) -> None:
+        """Notes that `chunk` was computed."""
+        chunk.request.num_computed_tokens = chunk.end
+
+    def decoded(self, request: Request, token_id: int) -> FinishReason | None:
+        """Notes the token that followed; a finished request gives its slot back."""
+        request.num_computed_tokens += 1
+        finish_reason = request.append(token_id)
+        if finish_reason is not None:
+            self.running.remove(request)
+            self.cache.release(request)
+        return finish_reason
+
+    def abort(self, request: Request) -> None:
+        """Drops `request` wherever it is; one that is gone already is no error."""
+        if self._drop(request):
+            self.cache.release(request)
+
+    def fail(self, request: Request) -> None:
+        """Drops `request` after a step that went wrong, with whatever it left in its slot."""
+        if self._drop(request):
+            self.cache.forget(request)
+
+    def requests(self) -> list[Request]:
+        """All requests that are not finished, the running ones first."""
+        prefilling = [self.prefilling] if self.prefilling else []
+        return [*self.running, *prefilling, *self.waiting]
+
+    def _drop(self, request: Request) -> bool:
+        """Takes `request` out; says whether it had a slot."""
+        if request in self.waiting:
+            self.waiting.remove(request)
+        elif request is self.prefilling:
+            self.prefilling = None
+        elif request in self.running:
+            self.running.remove(request)
+        return request.slot is not None
+
+    def _admit(self) -> Sequence[Move]:
+        if self.prefilling or not self.waiting or not self.cache.has_free_slot:
+            return []
+        self.prefilling = self.waiting.popleft()
+        return self.cache.allocate(self.prefilling)
+
+    def _next_chunk(self) -> PrefillChunk | None:
+        request = self.prefilling
+        if request is None or request.is_prefilled:
+            return None
+        start, end = request.num_computed_tokens, request.num_prefill_tokens
+        size = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
+        if end - start > size:
+            left = end - start - size
+            end = start + size - max(0, MIN_PREFILL_TOKENS - left)
+        return PrefillChunk(request, start, end)
+
+
+def _slot(request: Request) -> int:
+    assert request.slot is not None
+    return request.slot

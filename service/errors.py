@@ -1,0 +1,106 @@
+"""The closed set of errors a request or a start can end in.
+
+RetortError
+├── RequestError              400  the request itself cannot be served
+│   ├── UnsupportedParameter  400  a field Retort does not honour
+│   ├── ContextLengthExceeded 400  the prompt does not fit the context
+│   ├── InvalidApiKey         401
+│   ├── ModelNotFound         404
+│   ├── RequestTooLarge       413
+│   └── UnsupportedMediaType  415
+├── Overloaded                429  the queue is full
+├── EngineFailure             500  a step failed; the request is lost, the server is not
+├── ShuttingDown              503
+├── PackageCorrupt            503  a package's files are not what its manifest says
+└── StartupError               –   the process cannot start; the text says how to mend it
+
+Each carries what OpenAI's error object needs: message, type, param and code.
+"""
+
+from __future__ import annotations
+
+
+class RetortError(Exception):
+    """Base of all errors that reach a user. `retry_after_s` is None where a retry cannot help."""
+
+    status = 500
+    type = "server_error"
+    code: str | None = None
+    retry_after_s: int | None = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class RequestError(RetortError):
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class UnsupportedParameter(RequestError):
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(RequestError):
+    code = "context_length_exceeded"
+
+    def __init__(self, num_prompt_tokens: int, context_length: int, *, param: str) -> None:
+        super().__init__(
+            f"The prompt is {num_prompt_tokens} tokens long, and the model's context holds "
+            f"{context_length}, of which one must be left for the answer.",
+            param=param,
+        )
+
+
+class InvalidApiKey(RequestError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ModelNotFound(RequestError):
+    status = 404
+    code = "model_not_found"
+
+
+class RequestTooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMediaType(RequestError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Overloaded(RetortError):
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+    retry_after_s = 1
+
+
+class EngineFailure(RetortError):
+    code = "engine_failure"
+
+
+class ShuttingDown(RetortError):
+    status = 503
+    type = "unavailable_error"
+    code = "shutting_down"
+    retry_after_s = 5
+
+
+class PackageCorrupt(RetortError):
+    status = 503
+    type = "unavailable_error"
+    code = "model_corrupt"
+
+
+class StartupError(RetortError):
+    code = "startup"

@@ -1,0 +1,98 @@
+"""HTTP/1.1 connections that end: uvicorn has no deadline for a client that stops midway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADERS_DEADLINE_S: Final = 10.0
+BODY_DEADLINE_S: Final = 30.0
+STALL_DEADLINE_S: Final = 20.0
+
+_DEADLINES: Final[Mapping[object, float]] = {
+    h11.IDLE: HEADERS_DEADLINE_S,
+    h11.SEND_BODY: BODY_DEADLINE_S,
+}
+_MALFORMED: Final = (
+    b'{"error":{"message":"The request is not valid HTTP, or its headers are too large.",'
+    b'"type":"invalid_request_error","param":null,"code":"bad_request"}}'
+)
+
+
+class DeadlineProtocol(H11Protocol):
+    """Closes a connection whose headers, body, or reading of a reply take too long.
+
+    The first two deadlines are absolute, so that a byte now and then does not extend them. One
+    timer at a time watches what the client sends, and one its reading.
+    """
+
+    _receiving: asyncio.TimerHandle | None = None
+    _received_phase: object = None
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_receiving()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_receiving()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._set_receiving(None)
+        self._stop_stall_timer()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALL_DEADLINE_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """An idle connection is closed, at once if its client has not read the last reply."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    def send_400_response(self, _msg: str) -> None:
+        """The same shape as every other error has, unless a reply is already on its way."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            length = str(len(_MALFORMED)).encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", length),
+                (b"connection", b"close"),
+            ]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=_MALFORMED),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _watch_receiving(self) -> None:
+        phase = self.conn.their_state
+        if phase is not self._received_phase:
+            self._set_receiving(phase)
+
+    def _set_receiving(self, phase: object) -> None:
+        self._received_phase = phase
+        if self._receiving is not None:
+            self._receiving.cancel()
+            self._receiving = None
+        deadline_s = _DEADLINES.get(phase)
+        if deadline_s is not None:
+            self._receiving = self.loop.call_later(deadline_s, self.transport.close)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

@@ -1,0 +1,25 @@
+"""Where things lie on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def default_models_folder(environment: Mapping[str, str]) -> Path:
+    """`models/` of the checkout that the code runs from, else one in the user's data folder."""
+    if (_ROOT / "pyproject.toml").is_file():
+        return _ROOT / "models"
+    return _data_folder(environment) / "retort" / "models"
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support"
+    return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")

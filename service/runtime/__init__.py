@@ -1,0 +1,1 @@
+"""ONNX Runtime: which execution provider runs, its sessions, its memory."""

@@ -1,0 +1,140 @@
+"""The execution providers, one row each, and which of them a device setting means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.errors import StartupError
+from service.runtime.ort import check_distributions, installed_distributions, ort
+
+DeviceSetting = Literal["auto", "cpu", "cuda", "directml"]
+
+_PROBE = (
+    b'\x08\n:P\n\x1a\n\x06source\x12\x06target"\x08Identity\x12\x04copy'
+    b"Z\x15\n\x06source\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01n"
+    b"b\x15\n\x06target\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x15"
+)
+"""An ONNX model of one Identity node over float32 [n]: what any provider can run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An execution provider of ONNX Runtime and what the service has to know of it.
+
+    `memory` is the name its device memory has in IO bindings. `slot_views` says whether a part of
+    a device buffer can be bound by its address; where it cannot, a model has one slot. Cache
+    dtypes are those its GroupQueryAttention takes. Sources: ONNX Runtime's pages on each
+    provider, and its docs/OperatorKernels.md.
+    """
+
+    device: Literal["cpu", "cuda", "directml"]
+    name: str
+    extra: str
+    memory: str
+    kv_dtypes: tuple[str, ...]
+    needs: str
+    slot_views: bool = True
+    memory_pattern: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+CPU = Provider(
+    device="cpu",
+    name="CPUExecutionProvider",
+    extra="cpu",
+    memory="cpu",
+    kv_dtypes=("float32",),
+    needs="any processor",
+)
+CUDA = Provider(
+    device="cuda",
+    name="CUDAExecutionProvider",
+    extra="cuda",
+    memory="cuda",
+    kv_dtypes=("float16",),
+    needs="an NVIDIA GPU with driver 580 or newer (CUDA 13)",
+    options={"arena_extend_strategy": "kSameAsRequested"},
+)
+DIRECTML = Provider(
+    device="directml",
+    name="DmlExecutionProvider",
+    extra="directml",
+    memory="dml",
+    kv_dtypes=("float32", "float16"),
+    needs="Windows and a DirectX 12 GPU",
+    slot_views=False,
+    memory_pattern=False,
+)
+
+PROVIDERS = (CUDA, DIRECTML, CPU)
+"""In the order in which `auto` prefers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The provider that was chosen, and why."""
+
+    provider: Provider
+    reason: str
+
+
+def choose_device(setting: DeviceSetting) -> Device:
+    """The device that `setting` means on this machine.
+
+    Raises StartupError, with the reason and the remedy, if a provider asked for by name does not
+    work here, or if several ONNX Runtime distributions are installed over each other.
+    """
+    check_distributions(installed_distributions())
+    return select(setting, {provider.device: failure(provider) for provider in PROVIDERS})
+
+
+def select(setting: DeviceSetting, failures: Mapping[str, str | None]) -> Device:
+    """`choose_device`, given for each device why it does not work here, or None where it does."""
+    if setting == "auto":
+        return _prefer(failures)
+    provider = next(provider for provider in PROVIDERS if provider.device == setting)
+    reason = failures[setting]
+    if reason is None:
+        return Device(provider, "asked for")
+    raise StartupError(
+        f"The device {setting!r} does not work here: {reason}. It needs {provider.needs} and "
+        f"pip install 'retort[{provider.extra}]' in place of any other ONNX Runtime."
+    )
+
+
+def failure(provider: Provider) -> str | None:
+    """Why `provider` cannot run a graph on this machine, or None if it just did."""
+    if provider.name not in ort.get_available_providers():
+        return f"the installed ONNX Runtime {ort.__version__} was built without {provider.name}"
+    if provider is CPU:
+        return None
+    if provider is CUDA:
+        ort.preload_dlls()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        ort.InferenceSession(
+            _PROBE, options, providers=[(provider.name, dict(provider.options))], enable_fallback=0
+        )
+    except Exception as error:  # onnxruntime raises a dozen unrelated types here
+        return str(error).splitlines()[0]
+    return None
+
+
+def _prefer(failures: Mapping[str, str | None]) -> Device:
+    passed_over: list[str] = []
+    for provider in PROVIDERS:
+        reason = failures[provider.device]
+        if reason is None:
+            why = "; ".join(passed_over) or "the first choice works"
+            return Device(provider, f"automatic choice: {why}")
+        passed_over.append(f"no {provider.device}, {reason}")
+    raise StartupError("No execution provider works here: " + "; ".join(passed_over))
+
+
+def device_names() -> Sequence[str]:
+    """What the device setting may be."""
+    return ("auto", *sorted(provider.device for provider in PROVIDERS))

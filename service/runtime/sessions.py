@@ -1,0 +1,61 @@
+"""Sessions of ONNX Runtime, all on one pool of threads."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from service.errors import PackageCorrupt
+from service.runtime.ort import ort
+from service.runtime.providers import CPU, Provider
+
+
+def physical_cores() -> int:
+    """Cores this process may use; two threads of one core only slow each other."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    siblings = _threads_per_core()
+    return max(1, (usable or 1) // siblings)
+
+
+@cache
+def share_threads(num_threads: int) -> None:
+    """Has all sessions of this process compute on one pool of `num_threads` threads.
+
+    With a pool each, two sessions that take turns slow each other twofold: the pool that waits
+    keeps spinning on the cores of the one that works. Call it before the first session.
+    """
+    ort.set_global_thread_pool_sizes(num_threads, 1)
+
+
+def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
+    """The graph at `path` on `provider` and on no other.
+
+    Raises PackageCorrupt if ONNX Runtime does not accept the graph there.
+    """
+    options = ort.SessionOptions()
+    options.use_per_session_threads = False
+    options.log_severity_level = 3
+    options.enable_mem_pattern = provider.memory_pattern
+    if provider is not CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        return ort.InferenceSession(
+            path,
+            options,
+            providers=[(provider.name, dict(provider.options))],
+            enable_fallback=0,
+        )
+    except Exception as error:  # onnxruntime raises a dozen unrelated types here
+        reason = str(error).splitlines()[0].replace(str(path.parent), "")
+        raise PackageCorrupt(
+            f"ONNX Runtime cannot load {path.name} on {provider.device}: {reason}"
+        ) from error
+
+
+def _threads_per_core() -> int:
+    try:
+        siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list").read_text()
+    except OSError:
+        return 1
+    return max(1, len(siblings.replace("-", ",").strip().split(",")))

@@ -1,0 +1,133 @@
+"""The server process: its socket, its signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+from litestar import Litestar
+
+from service.api.state import held_pool, held_startup_failure
+from service.errors import StartupError
+from service.http_protocol import DeadlineProtocol
+from service.settings import Settings
+
+_log = logging.getLogger("retort")
+
+_MAX_HEADER_BYTES = 64 * 1024
+_KEEP_ALIVE_S = 30
+_BACKLOG = 2048
+_CLOSING_S = 5
+"""What ended streams get to say so, after the time to finish is over."""
+
+
+def bound_socket(settings: Settings) -> socket.socket:
+    """A socket that listens already, so that nobody else gets the port while models are made.
+
+    Raises StartupError.
+    """
+    shown = f"{settings.host}:{settings.port}"
+    try:
+        family, address = _resolved(settings.host, settings.port)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise StartupError(f"cannot listen on {shown}: {error.strerror}") from None
+    # On Windows SO_REUSEADDR would let two servers share the port.
+    if sys.platform == "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartupError(
+            f"cannot listen on {shown}: {error.strerror}. Is a server running there already? "
+            "Another port can be chosen with --port."
+        ) from None
+    return listener
+
+
+def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:
+    """Serves until a signal ends it. Raises what the application failed to start with."""
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http=DeadlineProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level=logging.CRITICAL,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.drain_timeout_s) + _CLOSING_S,
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+    )
+    Server(config, app, settings).run([listener])
+
+
+class Server(uvicorn.Server):
+    """A first signal lets running answers finish, for a while; a second ends the process."""
+
+    def __init__(self, config: uvicorn.Config, app: Litestar, settings: Settings) -> None:
+        super().__init__(config)
+        self._app = app
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            # uvicorn has only a traceback to show; its logger is silent until now for that.
+            failure = held_startup_failure(self._app)
+            assert failure is not None
+            raise failure from None
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        for listener in sockets or ():
+            _log_start(self._app, self._settings, listener)
+
+    def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
+        """Unlike uvicorn's own, leaves the exit status 0: being stopped is no failure."""
+        if self.should_exit:
+            os._exit(128 + signal.Signals(sig))
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _log.info("stopping; running answers have %g s to finish", self._settings.drain_timeout_s)
+        held_pool(self._app).drain()
+        ending = asyncio.create_task(self._end_late_answers())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+    async def _end_late_answers(self) -> None:
+        await asyncio.sleep(self._settings.drain_timeout_s)
+        await held_pool(self._app).close()
+
+
+def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """The first address of `host`, an IPv4 one if it has both kinds."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return family, (str(address[0]), int(address[1]))
+
+
+def _log_start(app: Litestar, settings: Settings, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    pool = held_pool(app)
+    health = pool.health()
+    names = ", ".join(str(package.name) for package in pool.installed())
+    _log.info("device: %s (%s)", health.device, health.device_reason)
+    _log.info("models: %s, in %s", names or "none", settings.models_folder)
+    _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)

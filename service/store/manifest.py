@@ -1,0 +1,121 @@
+"""The contract between export and service: what a package says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+TokenId = Annotated[int, msgspec.Meta(ge=0)]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Source(_Record):
+    """Where the weights came from. `sha256` is that of a single source file, where there is one."""
+
+    kind: str
+    location: str
+    revision: str | None = None
+    sha256: Sha256 | None = None
+    license: str | None = None
+
+
+class Architecture(_Record):
+    """What the engine must know to size and bind the graph's inputs and outputs."""
+
+    family: str
+    num_layers: Positive
+    num_kv_heads: Positive
+    head_dim: Positive
+    vocab_size: Positive
+    kv_dtype: str = "float32"
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes that one token takes in the KV cache, over all layers."""
+        element = 2 if self.kv_dtype == "float16" else 4
+        return self.num_layers * 2 * self.num_kv_heads * self.head_dim * element
+
+
+class Tokens(_Record):
+    """Special token ids. Any of `eos` ends a generation."""
+
+    eos: tuple[TokenId, ...] = ()
+    bos: TokenId | None = None
+    pad: TokenId | None = None
+    add_bos: bool = False
+
+
+class GenerationDefaults(_Record):
+    """What a request that says nothing gets; None leaves it to the API's own default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+class Graphs(_Record):
+    """`decoder` serves prefill and decode; `prefill`, where made, is a faster graph for prompts."""
+
+    decoder: FileName
+    prefill: FileName | None = None
+
+
+class FileRecord(_Record):
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Sha256
+
+
+class Manifest(_Record):
+    """A package's own description; `files` lists every file beside the manifest.
+
+    `context_length` is in tokens; `created` in seconds since the epoch.
+    """
+
+    name: str
+    created: int
+    source: Source
+    precision: str
+    context_length: Positive
+    architecture: Architecture
+    tokens: Tokens
+    graphs: Graphs
+    files: dict[FileName, FileRecord]
+    capabilities: tuple[str, ...] = ("completion",)
+    generation: GenerationDefaults = GenerationDefaults()
+    format: int = FORMAT_VERSION
+    producer: str = "retort"
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(record.size for record in self.files.values())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises OSError if there is none, ValueError (one line) if it is not one of this version."""
+    raw = (folder / MANIFEST_NAME).read_bytes()
+    try:
+        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("format")
+        if version != str(FORMAT_VERSION).encode():
+            raise ValueError(
+                f"it has format {bytes(version or b'none').decode()}, this version reads "
+                f"format {FORMAT_VERSION}; export the model again"
+            )
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"its {MANIFEST_NAME} is malformed: {error}") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    (folder / MANIFEST_NAME).write_bytes(encoded + b"\n")

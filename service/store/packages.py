@@ -1,0 +1,117 @@
+"""The packages of a store: found by name, listed, checked against their manifests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from service.errors import ModelNotFound, PackageCorrupt
+from service.store.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
+from service.store.names import ModelName
+
+_MAX_DEPTH = 4
+_HIDDEN = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A published package: a folder and the manifest in it."""
+
+    name: ModelName
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The packages below `root`, each in the folder that its name gives."""
+
+    root: Path
+
+    def find(self, text: str) -> Package:
+        """The package called `text`. Raises ModelNotFound, or PackageCorrupt if it is damaged."""
+        try:
+            name = ModelName.parse(text)
+        except ValueError:
+            raise _unknown(text) from None
+        folder = self.root / name.folder
+        if not (folder / MANIFEST_NAME).is_file():
+            raise _unknown(text)
+        try:
+            return Package(name, folder, read_manifest(folder))
+        except (OSError, ValueError) as error:
+            raise PackageCorrupt(f"The package of model {name} cannot be read: {error}") from error
+
+    def packages(self) -> list[Package]:
+        """All readable packages by name; a damaged one is left out, as `find` would refuse it."""
+        found = []
+        for folder in self._folders():
+            try:
+                name = ModelName.from_folder(PurePosixPath(*folder.relative_to(self.root).parts))
+                found.append(Package(name, folder, read_manifest(folder)))
+            except (OSError, ValueError):
+                continue
+        return sorted(found, key=lambda package: package.name)
+
+    def _folders(self) -> Iterator[Path]:
+        level = [self.root]
+        for _ in range(_MAX_DEPTH):
+            below = []
+            for folder in level:
+                if not folder.is_dir():
+                    continue
+                children = [child for child in folder.iterdir() if child.name[0] != _HIDDEN]
+                below += [child for child in children if child.is_dir()]
+            yield from (folder for folder in below if (folder / MANIFEST_NAME).is_file())
+            level = below
+
+
+def check_sizes(package: Package) -> None:
+    """Raises PackageCorrupt if a file is missing, no regular file, or of another size."""
+    for name, record in package.manifest.files.items():
+        path = package.folder / name
+        if path.is_symlink() or not path.is_file():
+            raise PackageCorrupt(f"The package of model {package.name} lacks its file {name}.")
+        size = path.stat().st_size
+        if size != record.size:
+            raise PackageCorrupt(
+                f"The package of model {package.name} is damaged: {name} has {size} bytes instead "
+                f"of {record.size}. Export the model again."
+            )
+
+
+def check_hashes(package: Package) -> None:
+    """Reads every file. Raises PackageCorrupt if one is not what the manifest says."""
+    with ThreadPoolExecutor(2) as threads:
+        files = package.manifest.files
+        digests = threads.map(lambda name: hash_file(package.folder / name), files)
+        for (name, record), digest in zip(files.items(), digests, strict=True):
+            if digest != record.sha256:
+                raise PackageCorrupt(
+                    f"The package of model {package.name} is damaged: {name} has sha256 {digest} "
+                    f"instead of {record.sha256}. Export the model again."
+                )
+
+
+def record_files(folder: Path) -> dict[str, FileRecord]:
+    """Size and hash of every file in `folder` but the manifest, by name."""
+    paths = sorted(path for path in folder.iterdir() if path.name != MANIFEST_NAME)
+    return {
+        path.name: FileRecord(size=path.stat().st_size, sha256=hash_file(path)) for path in paths
+    }
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unknown(text: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"The model {text[:200]!r} does not exist here. Make it with: python -m export NAME",
+        param="model",
+    )

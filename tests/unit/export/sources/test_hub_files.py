@@ -1,0 +1,67 @@
+"""The choice of files in a repository."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.errors import ExportError
+from export.sources.hub_files import select_files
+
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+INDEX = "model.safetensors.index.json"
+QUANTS = ["Tiny-Q4_0.gguf", "Tiny-Q4_K.gguf", "Tiny-Q4_K_M.gguf", "bf16/Tiny.BF16.gguf"]
+
+
+def test_shards_come_with_their_index_and_without_a_second_copy() -> None:
+    names = ["config.json", INDEX, *SHARDS, "consolidated.safetensors", "onnx/model.safetensors"]
+    assert select_files(names, "a/b", None) == ("config.json", INDEX, *SHARDS)
+
+
+def test_one_file_wins_over_shards() -> None:
+    names = ["config.json", INDEX, *SHARDS, "model.safetensors"]
+    assert select_files(names, "a/b", None) == ("config.json", "model.safetensors")
+
+
+def test_oddly_named_safetensors_are_taken_but_adapters_are_not() -> None:
+    names = ["config.json", "weights.safetensors", "adapter_model.safetensors"]
+    assert select_files(names, "a/b", None) == ("config.json", "weights.safetensors")
+
+
+def test_a_lone_gguf_needs_no_name() -> None:
+    names = ["Tiny.gguf", "mmproj-Tiny-f16.gguf", "README.md"]
+    assert select_files(names, "a/b", None) == ("Tiny.gguf",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("q4_k", "Tiny-Q4_K.gguf"),
+        ("Q4_K_M", "Tiny-Q4_K_M.gguf"),
+        ("bf16", "bf16/Tiny.BF16.gguf"),
+        ("Tiny-Q4_0.gguf", "Tiny-Q4_0.gguf"),
+        ("tiny-q4_0", "Tiny-Q4_0.gguf"),
+        ("bf16/Tiny.BF16.gguf", "bf16/Tiny.BF16.gguf"),
+    ],
+)
+def test_a_gguf_by_file_or_quantisation(wanted: str, expected: str) -> None:
+    assert select_files(QUANTS, "a/b", wanted) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "message"),
+    [
+        (QUANTS, None, "several GGUF files, name one: a/b:Tiny-Q4_0.gguf, "),
+        (QUANTS, "Q4", "no GGUF file Q4; it has a/b:Tiny-Q4_0.gguf"),
+        ([*QUANTS, "UD-Q4_0.gguf"], "q4_0", "several files of a/b, name one: a/b:Tiny-Q4_0.gguf"),
+        (["x-Q8_0-00001-of-00001.gguf"], "Q8_0", "one part of a split GGUF"),
+        (["model.safetensors"], None, "no config.json"),
+        (["config.json", "model.safetensors"], "Q4_0", "no GGUF file, so"),
+        (["config.json", "pytorch_model.bin"], None, "neither safetensors nor GGUF"),
+        (["config.json", "..\\model.safetensors"], None, "neither safetensors nor GGUF"),
+        ([], None, "neither safetensors nor GGUF"),
+    ],
+)
+def test_refusals_say_what_there_is(names: list[str], wanted: str | None, message: str) -> None:
+    with pytest.raises(ExportError) as caught:
+        select_files(names, "a/b", wanted)
+    assert message in str(caught.value)
