@@ -21,9 +21,10 @@ from typing import Literal
 import msgspec
 import xllamacpp
 
+from bench.prompts import ENGLISH, token_windows
+
 FlashAttention = Literal["auto", "on", "off"]
 
-_TEXT = Path(__file__).parent.parent / "data" / "english.txt"
 _FLASH = {
     "auto": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_AUTO,
     "on": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
@@ -75,8 +76,8 @@ class LlamaCppEngine:
     ) -> None:
         self._server = _start_server(gguf, threads, slots, settings or LlamaCppSettings())
         self._pool = ThreadPoolExecutor(max_workers=slots)
-        self._token_ids = self.tokenize(_TEXT.read_text(encoding="utf-8"))
-        self._num_windows = 0
+        self._token_ids = self.tokenize(ENGLISH.read_text(encoding="utf-8"))
+        self._windows: dict[int, Iterator[list[int]]] = {}
 
     @property
     def build_info(self) -> str:
@@ -123,10 +124,8 @@ class LlamaCppEngine:
         del self._server
 
     def _window(self, length: int) -> list[int]:
-        # A step that shares no factor with usual lengths: no two windows begin alike.
-        start = self._num_windows * 61 % (len(self._token_ids) - length)
-        self._num_windows += 1
-        return self._token_ids[start : start + length]
+        windows = self._windows.setdefault(length, token_windows(self._token_ids, length))
+        return next(windows)
 
     def _complete(self, prompt: list[int], slot: int, num_tokens: int, reuse: bool) -> Timings:
         answer = self._server.handle_completions(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 BLOCK_SIZE = 32
 """Weights per quantised block, in every block encoding read here."""
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
 class Encoding(Enum):

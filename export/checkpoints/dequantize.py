@@ -78,18 +78,21 @@ def _combine(blocks: Blocks) -> NDArray[np.float32]:
     weights = blocks.quants.reshape(rows, num_blocks, BLOCK_SIZE).astype(np.float32)
     if blocks.zero_point:
         weights -= np.float32(blocks.zero_point)
-    weights *= blocks.scales[:, :, None]
-    if blocks.minimums is not None:
-        weights += blocks.minimums[:, :, None]
+    # A damaged scale may be infinite: that shows when the package is verified, not as a warning.
+    with np.errstate(invalid="ignore"):
+        weights *= blocks.scales[:, :, None]
+        if blocks.minimums is not None:
+            weights += blocks.minimums[:, :, None]
     return weights.reshape(rows, num_blocks * BLOCK_SIZE)
 
 
 def _unpack(encoding: Encoding, data: NDArray[np.uint8]) -> Blocks:
     """`data` is `[rows, blocks_per_row, bytes_per_block]`."""
+    rows, num_blocks, _ = data.shape
     scales = _float16_column(data, 0)
     if encoding is Encoding.Q8_0:
         quants = np.ascontiguousarray(data[:, :, 2:]).view(np.int8)
-        return Blocks(quants.reshape(len(data), -1), 0, scales, None)
+        return Blocks(quants.reshape(rows, num_blocks * BLOCK_SIZE), 0, scales, None)
     if encoding is Encoding.Q4_0:
         return Blocks(_nibbles(data[:, :, 2:]), 8, scales, None)
     assert encoding is Encoding.Q4_1, f"{encoding} has no blocks"

@@ -113,12 +113,12 @@ def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> Bl
     scales = extreme / np.float32(-half)
     inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
     codes = np.clip(np.rint(blocks * inverse) + half, 0, 2 * half - 1).astype(np.uint8)
-    packed = codes if bits == 8 else _pack_nibbles(codes)
-    return BlockWeight(bits, block_size, packed, scales[..., 0])
+    stored = codes if bits == 8 else _pack_nibbles(codes)
+    return BlockWeight(bits, block_size, stored, scales[..., 0])
 
 
 def _pack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << np.uint8(4))
     return packed
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from export.checkpoints.base import Checkpoint, Tensor
 from export.checkpoints.dequantize import dequantize
 from export.decoder.blocks import Weight
-from export.decoder.builder import CONTRIB, FLOAT, INT32, INT64, GraphBuilder
+from export.decoder.builder import CONTRIB, FLOAT, INT32, INT64, Dim, GraphBuilder
 from export.decoder.linear import embed, linear
 from export.decoder.precision import Precision
 from export.decoder.rope import rope_tables
@@ -110,7 +110,7 @@ class _Decoder:
         self.graph.input("seqlens_k", INT32, ["batch"])
         self.graph.input("total_sequence_length", INT32, [])
         self.graph.input("logits_indices", INT64, ["num_logits"])
-        shape = ["batch", self.spec.num_kv_heads, "slot_length", self.spec.head_dim]
+        shape: list[Dim] = ["batch", self.spec.num_kv_heads, "slot_length", self.spec.head_dim]
         for layer in range(self.spec.num_layers):
             for kind in ("key", "value"):
                 self.graph.input(f"past_key_values.{layer}.{kind}", FLOAT, shape)

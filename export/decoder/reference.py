@@ -45,7 +45,8 @@ class Reference:
     def _norm(self, name: str, layer: int | None, x: Floats) -> Floats:
         scale = dequantize(self._tensor(name, layer))
         mean_square = np.square(x).mean(-1, keepdims=True)
-        return x / np.sqrt(mean_square + np.float32(self.spec.rms_norm_eps)) * scale
+        normed: Floats = x / np.sqrt(mean_square + np.float32(self.spec.rms_norm_eps)) * scale
+        return normed
 
     def _attention(self, layer: int, x: Floats) -> Floats:
         """Causal grouped-query attention: `group` query heads share a key-value head."""
@@ -99,4 +100,5 @@ def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
 
 def _softmax(x: Floats) -> Floats:
     weights: Floats = np.exp(x - x.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
+    weights /= weights.sum(-1, keepdims=True)
+    return weights

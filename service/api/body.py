@@ -15,7 +15,7 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
-class ClientDisconnected(Exception):  # noqa: N818  it ends a request but is nobody's error
+class ClientDisconnected(Exception):
     """The client has gone before its request was complete."""
 
 

@@ -23,7 +23,7 @@ _OPEN_PATHS: Final = frozenset({"/", "/health"})
 _BEARER: Final = b"bearer "
 
 
-class Forbidden(RequestError):  # noqa: N818  as the others are called
+class Forbidden(RequestError):
     """A page of another site talks to this server through its reader's browser."""
 
     status = 403

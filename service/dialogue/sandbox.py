@@ -81,7 +81,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             amount = costs.size(args) + costs.size(kwargs)
         elif isinstance(subject, str):
             if name == "join" and args:
-                args = (list(_iterable(args[0])),)
+                args = (_iterable(args[0]),)
                 amount = costs.of_call(name, args[0], [subject], {})
             else:
                 # Jinja hides variables of its own among the keywords.

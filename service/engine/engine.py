@@ -58,11 +58,15 @@ class Engine:
         decode = [request for request in step.decode if request not in failed]
         return [*self._fail(failed), *self._decode(step, decode)]
 
+    def fail_all(self) -> list[StepOutput]:
+        """Ends every request as failed, after an error that may concern any of them."""
+        return self._fail(self.scheduler.requests())
+
     def _prefill(self, chunk: PrefillChunk) -> list[Request]:
         assert chunk.request.slot is not None
         try:
             self.runner.prefill(chunk.request.slot, chunk.start, chunk.token_ids)
-        except Exception:  # whatever the runtime raises ends this request and no other
+        except Exception:  # noqa: BLE001  whatever the runtime raises ends this request and no other
             _log.exception("the prefill of request %d failed", chunk.request.request_id)
             return [chunk.request]
         self.scheduler.prefilled(chunk)
@@ -76,7 +80,7 @@ class Engine:
             return []
         try:
             logits = self.runner.decode(requests)
-        except Exception:  # the rows of a batch share one run: they fail together
+        except Exception:  # noqa: BLE001  the rows of a batch share one run: they fail together
             _log.exception("a decode step of %d requests failed", len(requests))
             return self._fail(requests)
         return [self._advance(request, row) for request, row in zip(requests, logits, strict=True)]

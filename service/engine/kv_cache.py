@@ -129,7 +129,7 @@ class KvCache:
         request.slot = None
 
     def gather(self, requests: Sequence[Request]) -> list[Swap]:
-        """The swaps after which `requests` lie in neighbouring slots, moving as little as can be."""
+        """The swaps after which `requests` lie in neighbouring slots, moving the least."""
         wanted = {request.slot for request in requests if request.slot is not None}
         assert len(wanted) == len(requests)
         if not wanted or max(wanted) - min(wanted) + 1 == len(wanted):
@@ -179,7 +179,7 @@ class KvCache:
 
     @staticmethod
     def _num_exact(request: Request, num_reused: int, num_exact_source: int) -> int:
-        """How far the slot will be exact: inexact tokens taken over end it, else the whole prompt."""
+        """How far the slot will be exact: up to inexact tokens taken over, else all the prompt."""
         if num_reused > num_exact_source:
             return num_exact_source
         return request.num_prefill_tokens

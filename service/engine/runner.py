@@ -34,7 +34,7 @@ class Runner:
         num_slots: int,
         slot_length: int,
     ) -> None:
-        """Loads the graphs of the package in `folder`. Raises PackageCorrupt if they do not load."""
+        """Loads the package in `folder`. Raises PackageCorrupt if its graphs do not load."""
         model = manifest.architecture
         self.num_slots = num_slots
         self.slot_length = slot_length
@@ -66,7 +66,7 @@ class Runner:
             self._kv.bind(binding, slot, 1)
         end = start + len(token_ids)
         assert end <= self.slot_length
-        feeds = {
+        feeds: dict[str, NDArray[np.generic]] = {
             "input_ids": np.array([token_ids], np.int64),
             "seqlens_k": np.array([end - 1], np.int32),
             "total_sequence_length": np.array(end, np.int32),

@@ -119,7 +119,7 @@ def failure(provider: Provider) -> str | None:
         ort.InferenceSession(
             _PROBE, options, providers=[(provider.name, dict(provider.options))], enable_fallback=0
         )
-    except Exception as error:  # onnxruntime raises a dozen unrelated types here
+    except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types here
         return str(error).splitlines()[0]
     return None
 

@@ -46,7 +46,7 @@ def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
             providers=[(provider.name, dict(provider.options))],
             enable_fallback=0,
         )
-    except Exception as error:  # onnxruntime raises a dozen unrelated types here
+    except Exception as error:
         reason = str(error).splitlines()[0].replace(str(path.parent), "")
         raise PackageCorrupt(
             f"ONNX Runtime cannot load {path.name} on {provider.device}: {reason}"

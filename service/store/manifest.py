@@ -16,11 +16,7 @@ FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Source(_Record):
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the weights came from. `sha256` is that of a single source file, where there is one."""
 
     kind: str
@@ -30,7 +26,7 @@ class Source(_Record):
     license: str | None = None
 
 
-class Architecture(_Record):
+class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the engine must know to size and bind the graph's inputs and outputs."""
 
     family: str
@@ -47,7 +43,7 @@ class Architecture(_Record):
         return self.num_layers * 2 * self.num_kv_heads * self.head_dim * element
 
 
-class Tokens(_Record):
+class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Special token ids. Any of `eos` ends a generation."""
 
     eos: tuple[TokenId, ...] = ()
@@ -56,26 +52,26 @@ class Tokens(_Record):
     add_bos: bool = False
 
 
-class GenerationDefaults(_Record):
+class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a request that says nothing gets; None leaves it to the API's own default."""
 
     temperature: float | None = None
     top_p: float | None = None
 
 
-class Graphs(_Record):
+class Graphs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`decoder` serves prefill and decode; `prefill`, where made, is a faster graph for prompts."""
 
     decoder: FileName
     prefill: FileName | None = None
 
 
-class FileRecord(_Record):
+class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     size: Annotated[int, msgspec.Meta(ge=0)]
     sha256: Sha256
 
 
-class Manifest(_Record):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A package's own description; `files` lists every file beside the manifest.
 
     `context_length` is in tokens; `created` in seconds since the epoch.
@@ -101,15 +97,19 @@ class Manifest(_Record):
         return sum(record.size for record in self.files.values())
 
 
+class _Version(msgspec.Struct):
+    format: int
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Raises OSError if there is none, ValueError (one line) if it is not one of this version."""
     raw = (folder / MANIFEST_NAME).read_bytes()
     try:
-        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("format")
-        if version != str(FORMAT_VERSION).encode():
+        version = msgspec.json.decode(raw, type=_Version).format
+        if version != FORMAT_VERSION:
             raise ValueError(
-                f"it has format {bytes(version or b'none').decode()}, this version reads "
-                f"format {FORMAT_VERSION}; export the model again"
+                f"it has format {version}, this version reads format {FORMAT_VERSION}; export the "
+                "model again"
             )
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:

@@ -20,10 +20,10 @@ _STAGING = ".staging"
 def staged(root: Path, name: ModelName, on_wait: Callable[[], None]) -> Iterator[Path]:
     """An empty folder to build the package `name` in; leaving it normally publishes it.
 
-    The package replaces an older one of its name whole: until the renames at the end the old one
-    stands; a process killed between them leaves none until the next one puts the old one back. Only one process builds a name at a
-    time; `on_wait` is called when another holds it. The lock is the operating system's and dies
-    with its holder, and what a killed holder left is cleared by the next one.
+    The package replaces an older one of its name whole. A process killed on the way leaves the
+    old one, or for the moment between two renames none, and the next export puts it back. Only
+    one process builds a name at a time; `on_wait` is called when another does. The lock is the
+    operating system's and dies with its holder, and what a killed one left is cleared.
     Raises OSError.
     """
     staging = root / _STAGING

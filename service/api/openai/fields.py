@@ -77,17 +77,23 @@ COMPLETION: Mapping[str, Accepted] = {
 
 def check_no_op(name: str, raw: bytes, accepted: Accepted) -> None:
     """Raises UnsupportedParameter if the field's JSON asks for something that is not done."""
-    if isinstance(accepted, AnyValue) or raw == b"null":
+    if isinstance(accepted, AnyValue) or raw == b"null" or _is_one_of(raw, accepted.values):
         return
-    if len(raw) <= _MAX_NO_OP_BYTES:
-        value = msgspec.json.decode(raw)
-        if any(_same(value, no_op) for no_op in accepted.values):
-            return
     values = ", ".join(msgspec.json.encode(no_op).decode() for no_op in (None, *accepted.values))
     raise UnsupportedParameter(
         f"The parameter {name!r} is not supported; it may be left out or be one of: {values}.",
         param=name,
     )
+
+
+def _is_one_of(raw: bytes, no_ops: tuple[Json, ...]) -> bool:
+    if len(raw) > _MAX_NO_OP_BYTES:
+        return False
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # a number beyond what floats hold
+        return False
+    return any(_same(value, no_op) for no_op in no_ops)
 
 
 def _same(value: Json, no_op: Json) -> bool:

@@ -32,9 +32,9 @@ def list_models(request: HttpRequest) -> ModelList:
 
 
 @get("/v1/models/{model:path}", sync_to_thread=True)
-def retrieve_model(request: HttpRequest, model: str) -> ModelObject:
+def retrieve_model(request: HttpRequest) -> ModelObject:
     """Ids hold `/` and `:`, so the rest of the path is one. It comes back as it was asked for."""
-    name = model.removeprefix("/")
+    name = str(request.path_params["model"]).removeprefix("/")
     return _described(name, pool_of(request).find(name))
 
 

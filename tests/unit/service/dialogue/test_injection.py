@@ -15,7 +15,7 @@ from service.errors import RequestError
 from service.text.segment import Segment
 from service.text.tokenizer import Tokenizer
 from tests.unit.service.dialogue.samples import STYLES, Style
-from tests.unit.service.text.samples import saved
+from tests.unit.service.text.samples import id_of, saved
 
 styles = st.sampled_from(sorted(STYLES))
 harmless = st.text("ab é🙂\n[]|", min_size=1, max_size=20)
@@ -36,7 +36,7 @@ def _plain(style: Style, messages: list[Message]) -> str:
 
 
 def _control_ids(style: Style) -> set[int]:
-    return {style.tokenizer.token_to_id(token) for token in style.control_tokens} - {None}
+    return {id_of(style.tokenizer, token) for token in style.control_tokens}
 
 
 def _conversation(texts: list[str]) -> list[Message]:

@@ -21,23 +21,32 @@ ESCAPES = {
     "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "globals": "{{ cycler.__init__.__globals__ }}",
     "function": "{{ raise_exception.__globals__['os'] }}",
-    "context": "{{ self._TemplateReference__context }}",
+    "context": "{{ self._TemplateReference__context.vars }}",
     "format": "{{ '{0.__class__}'.format(messages) }}",
-    "map": "{{ messages | map(attribute='__class__') | list }}",
+    "map": "{{ messages | map(attribute='__class__.__mro__') | list }}",
     "mutation": "{{ messages.append(1) }}",
 }
 SLOW = {
-    "nested loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "recursion": "{% macro f(n) %}{% if n < 60 %}{{ f(n + 1) }}{{ f(n + 1) }}{% endif %}{% endmacro %}"
-    "{{ f(0) }}",
+    "nested loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
+    "{% endfor %}",
+    "recursion": "{% macro f(n) %}{% if n < 60 %}{{ f(n + 1) }}{{ f(n + 1) }}{% endif %}"
+    "{% endmacro %}{{ f(0) }}",
     "endless recursion": "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
     "one range": "{% for i in range(1000000000) %}{% endfor %}",
-    "filters": "{% for i in range(9999) %}{{ range(99999) | map('string') | list | length }}{% endfor %}",
+    "filters": "{% for i in range(9999) %}{{ range(99999) | map('string') | list | length }}"
+    "{% endfor %}",
     "condition": "{% for i in range(99999) if range(99999) | sum < 0 %}{% endfor %}",
-    "power": "{{ 10 ** 10 ** 10 ** 10 }}",
+    "power": "{{ 10 ** 10 ** 10 ** 10 ** 10 }}",
     "squares": "{% set n = namespace(x=10) %}{% for i in range(60) %}{% set n.x = n.x * n.x %}"
     "{% endfor %}",
     "comparison": _NEST.format("{% set n.x = [n.x, n.x] %}") + "{{ n.x == n.x }}",
+}
+NESTED = {
+    "nested lists": _NEST.format("{% set n.x = [n.x, n.x] %}"),
+    "nested tuples": _NEST.format("{% set n.x = (n.x, n.x) %}"),
+    "nested mappings": _NEST.format("{% set n.x = {'a': n.x, 'b': n.x} %}"),
+    "nested calls": _NEST.format("{% set n.x = dict(a=n.x, b=n.x) %}"),
+    "nested batches": _NEST.format("{% set n.x = (n.x + n.x) | batch(9) | list %}"),
 }
 LARGE = {
     "repetition": "{{ 'a' * 1000000000 }}",
@@ -66,16 +75,11 @@ LARGE = {
     "plus": _GROW.format("{% set n.x = n.x + n.x %}"),
     "tilde": _GROW.format("{% set n.x = n.x ~ n.x %}"),
     "block": _GROW.format("{% set y %}{{ n.x }}{{ n.x }}{% endset %}{% set n.x = y %}"),
-    "nested lists": _NEST.format("{% set n.x = [n.x, n.x] %}"),
-    "nested tuples": _NEST.format("{% set n.x = (n.x, n.x) %}"),
-    "nested mappings": _NEST.format("{% set n.x = {'a': n.x, 'b': n.x} %}"),
-    "nested calls": _NEST.format("{% set n.x = dict(a=n.x, b=n.x) %}"),
-    "nested batches": _NEST.format("{% set n.x = (n.x + n.x) | batch(9) | list %}"),
     "literal text": "{% macro m() %}" + "a" * 9999 + "{% endmacro %}"
     "{% for i in range(99999) %}{{ m() }}{% endfor %}",
     "looped text": "{% for i in range(99999) %}" + "a" * 9999 + "{% endfor %}",
 }
-HOSTILE = {**ESCAPES, **SLOW, **LARGE}
+HOSTILE = {**ESCAPES, **SLOW, **NESTED, **LARGE}
 
 
 @pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE.keys())

@@ -124,7 +124,7 @@ def test_a_conversation_needs_messages() -> None:
 
 
 def test_a_model_without_a_template_is_no_chat_model() -> None:
-    with pytest.raises(RequestError, match="not a chat model.*completions"):
+    with pytest.raises(RequestError, match=r"not a chat model.*completions"):
         ChatTemplate(None).render(HELLO)
 
 
@@ -144,7 +144,8 @@ def test_an_endless_source_is_refused_at_load() -> None:
 
 def test_long_conversations_stay_within_the_budget() -> None:
     source = (
-        "{% for m in messages %}{% if loop.index0 == messages | length - 1 %}{{ 'LAST' }}{% endif %}"
+        "{% for m in messages %}"
+        "{% if loop.index0 == messages | length - 1 %}{{ 'LAST' }}{% endif %}"
         "{{ '<' + m.role + '>' + m.content | trim + '</>' }}{% endfor %}"
     )
     messages = [Message("user", "word " * 200)] * 1000

@@ -78,3 +78,9 @@ def saved(tokenizer: tokenizers.Tokenizer, folder: Path) -> Path:
     path = folder / "tokenizer.json"
     tokenizer.save(str(path))
     return path
+
+
+def id_of(tokenizer: tokenizers.Tokenizer, token: str) -> int:
+    token_id = tokenizer.token_to_id(token)
+    assert token_id is not None
+    return int(token_id)

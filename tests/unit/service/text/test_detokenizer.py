@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from tokenizers import Tokenizer as LibraryTokenizer
 from service.text.detokenizer import Detokenizer
 from service.text.token_bytes import TokenBytes, read_token_bytes
 from service.text.tokenizer_json import TokenizerJson
-from tests.unit.service.text.samples import byte_level, sentencepiece
+from tests.unit.service.text.samples import byte_level, id_of, sentencepiece
 
 
 def _bytes_of(tokenizer: LibraryTokenizer) -> TokenBytes:
@@ -27,10 +29,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=60)
 def _in_chunks(token_bytes: TokenBytes, token_ids: list[int], cuts: list[int]) -> list[str]:
     detokenizer = Detokenizer(token_bytes)
     bounds = [0, *sorted(cut % (len(token_ids) + 1) for cut in cuts), len(token_ids)]
-    chunks = [
-        detokenizer.feed(token_ids[start:end])
-        for start, end in zip(bounds, bounds[1:], strict=False)
-    ]
+    chunks = [detokenizer.feed(token_ids[start:end]) for start, end in pairwise(bounds)]
     return [*chunks, detokenizer.flush()]
 
 
@@ -66,20 +65,20 @@ def test_no_chunk_of_a_valid_text_shows_a_broken_character(text: str) -> None:
 
 def test_a_character_appears_with_its_last_byte() -> None:
     detokenizer = Detokenizer(TOKEN_BYTES["byte level"])
-    ids = [BYTE_LEVEL.token_to_id(token) for token in ("ð", "Ł", "ļ", "Ģ")]  # 🚀
+    ids = [id_of(BYTE_LEVEL, token) for token in ("ð", "Ł", "ļ", "Ģ")]  # 🚀
     assert [detokenizer.feed([token_id]) for token_id in ids] == ["", "", "", "🚀"]
 
 
 def test_a_special_token_inside_a_character_shows_nothing() -> None:
     detokenizer = Detokenizer(TOKEN_BYTES["byte level"])
     names = ("ð", "Ł", "<|im_end|>", "ļ", "Ģ")
-    ids = [BYTE_LEVEL.token_to_id(token) for token in names]
+    ids = [id_of(BYTE_LEVEL, token) for token in names]
     assert detokenizer.feed(ids) + detokenizer.flush() == "🚀"
 
 
 def test_an_unfinished_character_is_flushed_as_a_replacement() -> None:
     detokenizer = Detokenizer(TOKEN_BYTES["byte level"])
-    assert detokenizer.feed([BYTE_LEVEL.token_to_id("ð")]) == ""
+    assert detokenizer.feed([id_of(BYTE_LEVEL, "ð")]) == ""
     assert detokenizer.flush() == "\ufffd"
     assert detokenizer.flush() == ""
 

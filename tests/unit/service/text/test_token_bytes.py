@@ -9,7 +9,7 @@ from tokenizers import decoders, models, pre_tokenizers
 from service.errors import PackageCorrupt
 from service.text.token_bytes import TokenBytes, read_token_bytes
 from service.text.tokenizer_json import TokenizerJson
-from tests.unit.service.text.samples import byte_level, sentencepiece
+from tests.unit.service.text.samples import byte_level, id_of, sentencepiece
 
 TEXT = "naïve café, 你好 🙂\n\n  two  spaces\ttab"
 
@@ -50,7 +50,7 @@ def test_byte_tokens_are_bytes() -> None:
     tokenizer = sentencepiece(first_only=True)
     token_bytes = _bytes_of(tokenizer)
     for byte in (0x00, 0x0A, 0xFF):
-        assert token_bytes.pieces[tokenizer.token_to_id(f"<0x{byte:02X}>")] == bytes([byte])
+        assert token_bytes.pieces[id_of(tokenizer, f"<0x{byte:02X}>")] == bytes([byte])
 
 
 def test_unigram_vocabularies_are_lists() -> None:
@@ -63,7 +63,7 @@ def test_unigram_vocabularies_are_lists() -> None:
 def test_special_tokens_show_nothing_and_other_added_tokens_their_text() -> None:
     tokenizer = byte_level()
     token_bytes = _bytes_of(tokenizer)
-    ids = [tokenizer.token_to_id(token) for token in ("<|im_end|>", "<think>")]
+    ids = [id_of(tokenizer, token) for token in ("<|im_end|>", "<think>")]
     assert token_bytes.text_bytes(ids) == b"<think>"
     assert token_bytes.pieces[ids[0]] == b"<|im_end|>"
 
@@ -72,7 +72,7 @@ def test_added_tokens_are_their_own_text_outside_the_byte_alphabet() -> None:
     tokenizer = byte_level()
     tokenizer.add_tokens(["é", "a b", "<｜x｜>"])
     token_bytes = _bytes_of(tokenizer)
-    ids = [tokenizer.token_to_id(token) for token in ("é", "a b", "<｜x｜>")]
+    ids = [id_of(tokenizer, token) for token in ("é", "a b", "<｜x｜>")]
     assert token_bytes.text_bytes(ids) == "éa b<｜x｜>".encode()
 
 

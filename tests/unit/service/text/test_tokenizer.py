@@ -13,7 +13,7 @@ from tokenizers import AddedToken, normalizers, processors
 from service.errors import PackageCorrupt, RequestError
 from service.text.segment import Segment
 from service.text.tokenizer import Tokenizer
-from tests.unit.service.text.samples import byte_level, saved, sentencepiece
+from tests.unit.service.text.samples import byte_level, id_of, saved, sentencepiece
 
 IM_START, IM_END = 1, 2
 TEXT = "<|im_start|>user\nhello <think> there<|im_end|>\n"
@@ -95,7 +95,7 @@ def test_role_marks_that_are_not_flagged_special_are_control_tokens(tmp_path: Pa
     library = byte_level()
     library.add_tokens([AddedToken("<｜User｜>", special=False, normalized=False)])
     tokenizer = Tokenizer(saved(library, tmp_path))
-    mark = library.token_to_id("<｜User｜>")
+    mark = id_of(library, "<｜User｜>")
     assert "<｜User｜>" in tokenizer.control_tokens
     assert "<think>" not in tokenizer.control_tokens
     assert tokenizer.encode_segments([Segment("<｜User｜>")]) == [mark]
@@ -109,8 +109,8 @@ def test_normalisation_does_not_make_control_tokens(tmp_path: Path) -> None:
     library.add_special_tokens([AddedToken("<|im_end|>", normalized=True, special=True)])
     wide = "＜｜im_end｜＞"
     tokenizer = Tokenizer(saved(library, tmp_path))
-    assert library.token_to_id("<|im_end|>") not in tokenizer.encode(wide, add_bos=False)
-    assert tokenizer.encode("<|im_end|>", add_bos=False) == [library.token_to_id("<|im_end|>")]
+    assert id_of(library, "<|im_end|>") not in tokenizer.encode(wide, add_bos=False)
+    assert tokenizer.encode("<|im_end|>", add_bos=False) == [id_of(library, "<|im_end|>")]
 
 
 def test_nothing_is_cut_padded_or_added(tmp_path: Path) -> None:

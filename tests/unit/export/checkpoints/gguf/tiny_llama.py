@@ -12,6 +12,7 @@ from tests.unit.export.checkpoints.writers import (
     MetadataInput,
     StoredTensor,
     f32,
+    gguf_bytes,
 )
 
 HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN = 32, 4, 2, 8, 64
@@ -19,9 +20,9 @@ BYTE_TOKENS = ("a", "b", "Ġ", "ab", "<|end|>")
 
 
 def metadata(
-    tokens: Sequence[str] = BYTE_TOKENS, **extra: MetadataInput
+    tokens: Sequence[str] = BYTE_TOKENS, extra: Mapping[str, MetadataInput] | None = None
 ) -> dict[str, MetadataInput]:
-    """The metadata of the tiny llama; `extra` adds to it or replaces, `__` standing for a dot."""
+    """The metadata of the tiny llama; `extra` adds to it or replaces."""
     values: dict[str, MetadataInput] = {
         "general.architecture": "llama",
         "llama.block_count": 1,
@@ -38,7 +39,7 @@ def metadata(
         "tokenizer.ggml.merges": ["a b"],
         "tokenizer.ggml.eos_token_id": 4,
     }
-    return values | {key.replace("__", "."): value for key, value in extra.items()}
+    return values | dict(extra or {})
 
 
 def tensors(num_tokens: int = len(BYTE_TOKENS)) -> dict[str, StoredTensor]:
@@ -67,5 +68,9 @@ def tensors(num_tokens: int = len(BYTE_TOKENS)) -> dict[str, StoredTensor]:
     }
 
 
-def with_tensor(name: str, tensor: StoredTensor) -> Mapping[str, StoredTensor]:
-    return tensors() | {name: tensor}
+def content(
+    extra: Mapping[str, MetadataInput] | None = None,
+    extra_tensors: Mapping[str, StoredTensor] | None = None,
+) -> bytes:
+    """The file, with entries and tensors added or replaced."""
+    return gguf_bytes(metadata(extra=extra), tensors() | dict(extra_tensors or {}))

@@ -1,0 +1,192 @@
+"""The bridge between the event loop and the engine's thread.
+
+Requests and aborts go up through an inbox; what a step produced comes down in one hand-over per
+step. All methods but the thread's own are called on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from queue import SimpleQueue
+
+from service.engine.engine import Engine, StepOutput
+from service.engine.request import FinishReason, Request, SamplingParams
+from service.errors import EngineFailure, Overloaded, RetortError, ShuttingDown
+
+_log = logging.getLogger(__name__)
+
+_MAX_RETRY_AFTER_S = 60
+_SMOOTHING = 0.2
+"""Weight of the newest request in the moving average of durations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What has come since the last look; the last piece has a finish reason."""
+
+    token_ids: list[int]
+    finish_reason: FinishReason | None
+
+
+class TokenStream:
+    """The tokens of one request, read by one task."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.started_s = time.monotonic()
+        self._token_ids: list[int] = []
+        self._finish_reason: FinishReason | None = None
+        self._error: RetortError | None = None
+        self._news = asyncio.Event()
+
+    def put(self, token_id: int, finish_reason: FinishReason | None) -> None:
+        self._token_ids.append(token_id)
+        self._finish_reason = finish_reason
+        self._news.set()
+
+    def fail(self, error: RetortError) -> None:
+        self._error = error
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Tokens]:
+        """All tokens in pieces. Raises EngineFailure or ShuttingDown where the request failed."""
+        finish_reason: FinishReason | None = None
+        while finish_reason is None:
+            await self._news.wait()
+            self._news.clear()
+            token_ids, self._token_ids = self._token_ids, []
+            finish_reason = self._finish_reason
+            if token_ids:
+                yield Tokens(token_ids, finish_reason)
+            if self._error is not None and finish_reason is None:
+                raise self._error
+
+
+class AsyncEngine:
+    """Owns an engine and the thread that steps it."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, *, max_queue: int) -> None:
+        """At most `max_queue` requests wait beside those that have a slot."""
+        self._engine = engine
+        self._loop = loop
+        self._capacity = engine.runner.num_slots + max_queue
+        self._inbox: SimpleQueue[_Command] = SimpleQueue()
+        self._streams: dict[Request, TokenStream] = {}
+        self._ids = count()
+        self._draining = False
+        self._mean_duration_s = 1.0
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def num_requests(self) -> int:
+        """Requests in flight, waiting ones included."""
+        return len(self._streams)
+
+    @property
+    def num_slots(self) -> int:
+        return self._engine.runner.num_slots
+
+    def submit(
+        self,
+        prompt_token_ids: list[int],
+        *,
+        max_tokens: int,
+        stop_token_ids: frozenset[int],
+        sampling: SamplingParams,
+    ) -> TokenStream:
+        """Queues a request that fits a slot. Raises Overloaded or ShuttingDown."""
+        if self._draining:
+            raise ShuttingDown("The server is shutting down.")
+        if len(self._streams) >= self._capacity:
+            raise self._overloaded()
+        request = Request(next(self._ids), prompt_token_ids, max_tokens, stop_token_ids, sampling)
+        stream = self._streams[request] = TokenStream(request)
+        self._inbox.put(_Add(request))
+        return stream
+
+    def abort(self, request: Request) -> None:
+        """Ends `request` before the next step; one that has ended is no error."""
+        if self._streams.pop(request, None) is not None:
+            self._inbox.put(_Abort(request))
+
+    def drain(self) -> None:
+        """From now on new requests are refused; those in flight go on."""
+        self._draining = True
+
+    async def close(self) -> None:
+        """Fails what still runs with ShuttingDown and ends the thread."""
+        self._draining = True
+        for stream in self._streams.values():
+            stream.fail(ShuttingDown("The server shut down before the answer was complete."))
+        self._streams.clear()
+        self._inbox.put(_Close())
+        await asyncio.to_thread(self._thread.join)
+
+    def _overloaded(self) -> Overloaded:
+        rounds = len(self._streams) / self._engine.runner.num_slots
+        error = Overloaded("The queue is full; try again later.")
+        error.retry_after_s = min(_MAX_RETRY_AFTER_S, math.ceil(rounds * self._mean_duration_s))
+        return error
+
+    def _deliver(self, outputs: Sequence[StepOutput]) -> None:
+        for output in outputs:
+            stream = self._streams.get(output.request)
+            if stream is None:
+                continue
+            if output.token_id is None:
+                stream.fail(EngineFailure("The model failed on this request."))
+            else:
+                stream.put(output.token_id, output.finish_reason)
+            if output.token_id is None or output.finish_reason is not None:
+                del self._streams[output.request]
+                duration_s = time.monotonic() - stream.started_s
+                self._mean_duration_s += _SMOOTHING * (duration_s - self._mean_duration_s)
+
+    def _run(self) -> None:
+        """The thread: takes what is in the inbox, makes a step, and again until it is closed."""
+        while self._take_commands():
+            try:
+                outputs = self._engine.step()
+            except Exception:  # noqa: BLE001  a defect of ours must not end the thread with requests waiting
+                _log.exception("a step failed")
+                outputs = self._engine.fail_all()
+            if outputs:
+                self._loop.call_soon_threadsafe(self._deliver, outputs)
+
+    def _take_commands(self) -> bool:
+        """Carries out all commands, waiting for one if there is nothing else to do."""
+        while not (self._inbox.empty() and self._engine.has_work):
+            command = self._inbox.get()
+            if isinstance(command, _Close):
+                return False
+            if isinstance(command, _Add):
+                self._engine.add(command.request)
+            else:
+                self._engine.abort(command.request)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Add:
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Abort:
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    pass
+
+
+_Command = _Add | _Abort | _Close

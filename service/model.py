@@ -1,0 +1,137 @@
+"""A loaded model: from messages or text to a running completion."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from service.dialogue.message import Message
+from service.dialogue.template import ChatTemplate
+from service.engine.async_engine import AsyncEngine
+from service.engine.engine import Engine
+from service.engine.request import SamplingParams
+from service.engine.runner import Runner
+from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError
+from service.generation import Generation
+from service.runtime.ort import ort
+from service.runtime.providers import Provider
+from service.settings import Settings
+from service.store.manifest import Manifest
+from service.store.packages import Package, check_hashes, check_sizes
+from service.text.detokenizer import Detokenizer
+from service.text.stop import StopStrings
+from service.text.tokenizer import Tokenizer
+
+DEFAULT_CONTEXT_LENGTH = 8192
+"""Tokens a slot holds unless told otherwise; long-context models would take all memory."""
+
+SAMPLER_VERSION = 1
+"""Raised whenever the same seed may draw other tokens than before."""
+
+_TOKENIZER = "tokenizer.json"
+_CHAT_TEMPLATE = "chat_template.jinja"
+
+
+class LoadedModel:
+    """A package in memory, ready to generate."""
+
+    def __init__(
+        self,
+        package: Package,
+        provider: Provider,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Loads everything, for which it takes its time: not to be called on the event loop.
+
+        Raises PackageCorrupt if a file is not what the manifest says.
+        """
+        self.manifest: Manifest = package.manifest
+        self.context_length = min(
+            settings.context_length or DEFAULT_CONTEXT_LENGTH, self.manifest.context_length
+        )
+        check_sizes(package)
+        with ThreadPoolExecutor(1) as threads:
+            hashes = threads.submit(check_hashes, package)
+            self.tokenizer = _read_tokenizer(package)
+            self._template = _read_template(package, self.tokenizer)
+            runner = Runner(
+                package.folder,
+                self.manifest,
+                provider,
+                num_slots=settings.slots if provider.slot_views else 1,
+                slot_length=self.context_length,
+            )
+            hashes.result()
+        self.system_fingerprint = _fingerprint(self.manifest, provider)
+        self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """The prompt of a chat. Raises RequestError if the template refuses the messages."""
+        return self.tokenizer.encode_segments(self._template.render(messages))
+
+    def encode_text(self, text: str) -> list[int]:
+        """The prompt of a plain completion."""
+        return self.tokenizer.encode(text, add_bos=self.manifest.tokens.add_bos)
+
+    def generate(
+        self,
+        prompt_token_ids: list[int],
+        *,
+        max_tokens: int | None,
+        sampling: SamplingParams,
+        stop: tuple[str, ...],
+    ) -> Generation:
+        """Starts a completion of at most `max_tokens`, or of what the context leaves.
+
+        Raises ContextLengthExceeded, Overloaded, ShuttingDown, and RequestError for token ids
+        that the model does not have.
+        """
+        self._check_prompt(prompt_token_ids)
+        left = self.context_length - len(prompt_token_ids)
+        stream = self.engine.submit(
+            prompt_token_ids,
+            max_tokens=left if max_tokens is None else min(max_tokens, left),
+            stop_token_ids=frozenset(self.manifest.tokens.eos),
+            sampling=sampling,
+        )
+        detokenizer = Detokenizer(self.tokenizer.token_bytes)
+        return Generation(self.engine, stream, detokenizer, StopStrings(stop))
+
+    def _check_prompt(self, token_ids: list[int]) -> None:
+        if not token_ids:
+            raise RequestError("The prompt is empty.", param="prompt")
+        if len(token_ids) >= self.context_length:
+            raise ContextLengthExceeded(len(token_ids), self.context_length, param="messages")
+        if not 0 <= min(token_ids) <= max(token_ids) < self.manifest.architecture.vocab_size:
+            raise RequestError(
+                "The prompt holds token ids outside the model's vocabulary.", param="prompt"
+            )
+
+
+def _read_tokenizer(package: Package) -> Tokenizer:
+    manifest = package.manifest
+    tokenizer = Tokenizer(package.folder / _TOKENIZER, bos_token_id=manifest.tokens.bos)
+    if tokenizer.vocab_size > manifest.architecture.vocab_size:
+        raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
+    return tokenizer
+
+
+def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
+    path = package.folder / _CHAT_TEMPLATE
+    tokens = package.manifest.tokens
+    return ChatTemplate(
+        path.read_text(encoding="utf-8") if _CHAT_TEMPLATE in package.manifest.files else None,
+        bos_token=None if tokens.bos is None else tokenizer.token(tokens.bos),
+        eos_token=tokenizer.token(tokens.eos[0]) if tokens.eos else None,
+        control_tokens=tokenizer.control_tokens,
+    )
+
+
+def _fingerprint(manifest: Manifest, provider: Provider) -> str:
+    """Changes with whatever may change the tokens that a seed gives."""
+    parts = [f"{name} {record.sha256}" for name, record in sorted(manifest.files.items())]
+    parts += [provider.name, ort.__version__, f"sampler {SAMPLER_VERSION}"]
+    return "fp_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

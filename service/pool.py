@@ -1,0 +1,117 @@
+"""Which models are loaded: each at its first use, once, until the service ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from service.errors import ShuttingDown
+from service.health import Health, ModelHealth
+from service.model import LoadedModel
+from service.runtime.providers import choose_device
+from service.runtime.sessions import physical_cores, share_threads
+from service.settings import Settings
+from service.store.names import ModelName
+from service.store.packages import Package, Store
+
+_log = logging.getLogger(__name__)
+
+
+class ModelPool:
+    """The models of a store, those in use loaded. All methods are called on the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Chooses the device. Raises StartupError if it does not work here."""
+        self._settings = settings
+        self._store = Store(settings.models_folder)
+        self._device = choose_device(settings.device)
+        self._loading: dict[ModelName, asyncio.Task[LoadedModel]] = {}
+        self._draining = False
+        num_threads = settings.num_threads or physical_cores()
+        share_threads(num_threads)
+        _log.info(
+            "device %s with %d threads (%s)",
+            self._device.provider.device,
+            num_threads,
+            self._device.reason,
+        )
+
+    def installed(self) -> list[Package]:
+        """All packages of the store, by name."""
+        return self._store.packages()
+
+    def find(self, name: str) -> Package:
+        """The package called `name`. Raises ModelNotFound or PackageCorrupt."""
+        return self._store.find(name)
+
+    async def get(self, name: str) -> LoadedModel:
+        """The model called `name`, loaded if it is not; those who ask meanwhile share the load.
+
+        Raises ModelNotFound, PackageCorrupt or ShuttingDown.
+        """
+        package = self.find(name)
+        if self._draining:
+            raise ShuttingDown("The server is shutting down.")
+        task = self._loading.get(package.name)
+        if task is None:
+            task = self._loading[package.name] = asyncio.create_task(self._load(package))
+        try:
+            # A request that goes away must not take the load from the others.
+            return await asyncio.shield(task)
+        except Exception:
+            if self._loading.get(package.name) is task:
+                del self._loading[package.name]
+            raise
+
+    def health(self) -> Health:
+        return Health(
+            status="draining" if self._draining else "ok",
+            device=self._device.provider.device,
+            device_reason=self._device.reason,
+            models=tuple(_health(model) for model in self._loaded()),
+        )
+
+    def drain(self) -> None:
+        """From now on new work is refused; what runs goes on."""
+        self._draining = True
+        for model in self._loaded():
+            model.engine.drain()
+
+    async def close(self) -> None:
+        """Ends what still runs with ShuttingDown, and the engines with it."""
+        self.drain()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        await asyncio.gather(*(model.engine.close() for model in self._loaded()))
+        self._loading.clear()
+
+    async def _load(self, package: Package) -> LoadedModel:
+        started_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        model = await asyncio.to_thread(
+            LoadedModel, package, self._device.provider, self._settings, loop
+        )
+        if self._draining:
+            model.engine.drain()
+        _log.info(
+            "loaded %s in %.1f s: context %d tokens, %d slots",
+            package.name,
+            time.monotonic() - started_s,
+            model.context_length,
+            model.engine.num_slots,
+        )
+        return model
+
+    def _loaded(self) -> list[LoadedModel]:
+        done = [task for task in self._loading.values() if task.done() and not task.cancelled()]
+        return [task.result() for task in done if task.exception() is None]
+
+
+def _health(model: LoadedModel) -> ModelHealth:
+    running = min(model.engine.num_requests, model.engine.num_slots)
+    return ModelHealth(
+        name=model.manifest.name,
+        context_length=model.context_length,
+        num_running=running,
+        num_waiting=model.engine.num_requests - running,
+    )

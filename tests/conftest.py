@@ -1,0 +1,54 @@
+"""Real weights for the tests: the embedded default model, fetched and exported once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from export.decoder.precision import Precision
+from export.pipeline import DOWNLOADS, Job, run
+from export.progress import Progress
+from export.sources.resolver import resolve
+from service.store.names import ModelName
+from service.store.packages import Package, Store
+
+CACHE = Path(__file__).parent / ".cache"
+"""Kept between runs and ignored by git; delete it to start afresh."""
+
+MODEL = "smollm2:135m"
+FP32_MODEL = "smollm2:135m-fp32"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The service runs on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The default model's weights, a Q4_1 GGUF of 98 MB."""
+    return resolve(MODEL).fetch(CACHE / DOWNLOADS, Progress.on(sys.stderr)).path
+
+
+@pytest.fixture(scope="session")
+def smollm2_package(smollm2_gguf: Path) -> Package:
+    """The default model exported as `python -m export smollm2:135m` does."""
+    return _package(MODEL, None)
+
+
+@pytest.fixture(scope="session")
+def smollm2_fp32_package(smollm2_gguf: Path) -> Package:
+    """The default model in float32, where all ways of computing agree closely."""
+    return _package(FP32_MODEL, Precision.FP32)
+
+
+def _package(name: str, precision: Precision | None) -> Package:
+    store = Store(CACHE)
+    installed = {str(package.name) for package in store.packages()}
+    if str(ModelName.parse(name)) not in installed:
+        job = Job(argument=MODEL, models=CACHE, precision=precision, name=name)
+        run(job, Progress.on(sys.stderr))
+    return store.find(name)

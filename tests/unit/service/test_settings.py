@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from service.errors import StartupError
+from service.settings import Settings, read_settings
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    assert read_settings([], {}) == Settings(models_folder=REPOSITORY / "models")
+    assert dataclasses.asdict(Settings(models_folder=REPOSITORY)) == {
+        "host": "127.0.0.1",
+        "port": 11434,
+        "models_folder": REPOSITORY,
+        "device": "auto",
+        "slots": 8,
+        "context_length": None,
+        "max_queue": 64,
+        "num_threads": None,
+        "api_key": None,
+        "allow_public": False,
+        "drain_timeout_s": 30.0,
+        "export_default": True,
+    }
+
+
+def test_flags_win_over_variables_and_these_over_defaults() -> None:
+    environment = {"RETORT_PORT": "1", "RETORT_SLOTS": "3", "RETORT_MAX_QUEUE": "", "PORT": "9"}
+    settings = read_settings(["--port", "2"], environment)
+    assert (settings.port, settings.slots, settings.max_queue) == (2, 3, 64)
+
+
+EVERY_FLAG = {
+    "--host": "::1",
+    "--port": "0",
+    "--models": "somewhere",
+    "--device": "cuda",
+    "--slots": "2",
+    "--context": "4096",
+    "--max-queue": "0",
+    "--threads": "3",
+    "--api-key": "k",
+    "--drain-timeout": "1.5",
+}
+SWITCHES = ("--allow-public", "--no-default")
+
+
+def test_every_setting_has_a_flag_and_a_variable_that_do_the_same() -> None:
+    flags = [text for pair in EVERY_FLAG.items() for text in pair]
+    named = {"RETORT_" + flag[2:].replace("-", "_").upper(): v for flag, v in EVERY_FLAG.items()}
+    switched = {"RETORT_ALLOW_PUBLIC": "1", "RETORT_NO_DEFAULT": "true"}
+    settings = read_settings([*flags, *SWITCHES], {})
+    assert settings == read_settings([], {**named, **switched})
+    assert settings == Settings(
+        host="::1",
+        port=0,
+        models_folder=Path("somewhere"),
+        device="cuda",
+        slots=2,
+        context_length=4096,
+        max_queue=0,
+        num_threads=3,
+        api_key="k",
+        allow_public=True,
+        drain_timeout_s=1.5,
+        export_default=False,
+    )
+    changed = [
+        field.name
+        for field in dataclasses.fields(Settings)
+        if getattr(settings, field.name) == getattr(Settings(), field.name)
+    ]
+    assert changed == []
+
+
+def test_a_switch_can_be_off_in_the_environment() -> None:
+    environment = {"RETORT_NO_DEFAULT": "0", "RETORT_ALLOW_PUBLIC": "false"}
+    assert read_settings([], environment) == read_settings([], {})
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--port", "65536"),
+        ("--port", "-1"),
+        ("--port", "80x"),
+        ("--port", "٣"),
+        ("--port", "9" * 5000),
+        ("--port", ""),
+        ("--slots", "0"),
+        ("--slots", "1.5"),
+        ("--context", "5"),
+        ("--threads", "0"),
+        ("--device", "tpu"),
+        ("--drain-timeout", "nan"),
+        ("--drain-timeout", "-1"),
+        ("--drain-timeout", "soon"),
+        ("--api-key", "  "),
+        ("--api-key", "a\nb"),
+        ("--host", ""),
+        ("--models", ""),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line_naming_its_flag(flag: str, text: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        read_settings([f"{flag}={text}"], {})
+    assert caught.value.message.startswith(f"{flag} must be ")
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 250
+
+
+def test_a_wrong_variable_is_refused_by_its_own_name() -> None:
+    with pytest.raises(StartupError, match="RETORT_PORT must be a whole number"):
+        read_settings([], {"RETORT_PORT": "http"})
+    with pytest.raises(StartupError, match="RETORT_NO_DEFAULT must be 0, 1, true or false"):
+        read_settings([], {"RETORT_NO_DEFAULT": "maybe"})
+
+
+@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--por", "1"], ["serve"], ["--port"]])
+def test_unknown_arguments_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(StartupError):
+        read_settings(arguments, {})
+
+
+def test_a_key_is_never_shown() -> None:
+    with pytest.raises(StartupError) as caught:
+        read_settings(["--api-key", "secret\x00key"], {})
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.example"])
+def test_an_address_that_others_reach_needs_a_key_or_an_explicit_yes(host: str) -> None:
+    with pytest.raises(StartupError, match="RETORT_API_KEY"):
+        read_settings(["--host", host], {})
+    assert read_settings(["--host", host, "--api-key", "k"], {}).host == host
+    assert read_settings(["--host", host, "--allow-public"], {}).host == host
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_an_address_of_this_machine_needs_none(host: str) -> None:
+    assert read_settings(["--host", host], {}).is_loopback
