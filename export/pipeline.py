@@ -15,10 +15,13 @@ from export.checkpoints.base import Checkpoint, TokenizerFiles
 from export.checkpoints.open import open_checkpoint
 from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
-from export.decoder.graph import Weights, build_decoder
+from export.decoder.graph import build_decoder
 from export.decoder.precision import Precision
+from export.decoder.prefill import build_prefill
+from export.decoder.smoothing import calibrate
 from export.decoder.spec import DecoderSpec
 from export.decoder.tensor_file import TensorFile
+from export.decoder.weights import Weights
 from export.errors import ExportError
 from export.progress import Progress, format_amount
 from export.sources.base import Fetched, Origin
@@ -91,7 +94,7 @@ def run(job: Job, progress: Progress) -> Exported:
         job.models, name, lambda: progress.note(f"waiting: {name} is being exported")
     ) as folder:
         _check_space(folder, model, precision)
-        _write_decoder(folder / DECODER_GRAPH, model, precision, progress)
+        graphs = _write_graphs(folder, model, precision, job.int8_prefill, progress)
         _write_text_files(folder, model.tokenizer)
         with progress.step("verifying", unit="token"):
             verification = verify_decoder(
@@ -101,7 +104,7 @@ def run(job: Job, progress: Progress) -> Exported:
                 model.tokenizer.tokenizer_json,
                 precision,
             )
-        write_manifest(folder, _manifest(folder, name, model, precision, entry))
+        write_manifest(folder, _manifest(folder, name, model, precision, graphs, entry))
     return Exported(name, job.models / name.folder, precision, verification)
 
 
@@ -168,14 +171,34 @@ def _package_bytes(model: _Model, precision: Precision) -> int:
     return stored * 5 // 4
 
 
-def _write_decoder(path: Path, model: _Model, precision: Precision, progress: Progress) -> None:
-    weights = Weights(model.spec, model.checkpoint, precision)
+def _write_graphs(
+    folder: Path, model: _Model, precision: Precision, int8_prefill: bool, progress: Progress
+) -> Graphs:
+    weights = Weights(model.spec, model.checkpoint)
+    num_layers = model.spec.num_layers
     with (
-        progress.step("building", model.spec.num_layers, "layer") as step,
-        TensorFile(path.with_name(path.name + ".data")) as tensors,
+        progress.step("building", num_layers, "layer") as step,
+        _tensor_file(folder / DECODER_GRAPH) as tensors,
     ):
-        graph = build_decoder(weights, tensors, lambda: step.advance(1))
-    onnx.save(graph, path)
+        decoder = build_decoder(weights, precision, tensors, lambda: step.advance(1))
+    onnx.save(decoder, folder / DECODER_GRAPH)
+    if not int8_prefill:
+        return Graphs(decoder=DECODER_GRAPH)
+    with progress.step("calibrating int8 prefill", unit="token"):
+        smoothing = calibrate(weights, model.tokenizer.tokenizer_json)
+    with (
+        progress.step("building int8 prefill", num_layers, "layer") as step,
+        _tensor_file(folder / PREFILL_GRAPH) as tensors,
+    ):
+        prefill = build_prefill(
+            weights, precision, smoothing, decoder, tensors, lambda: step.advance(1)
+        )
+    onnx.save(prefill, folder / PREFILL_GRAPH)
+    return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
+
+
+def _tensor_file(graph: Path) -> TensorFile:
+    return TensorFile(graph.with_name(graph.name + ".data"))
 
 
 def _write_text_files(folder: Path, tokenizer: TokenizerFiles) -> None:
@@ -185,7 +208,12 @@ def _write_text_files(folder: Path, tokenizer: TokenizerFiles) -> None:
 
 
 def _manifest(
-    folder: Path, name: ModelName, model: _Model, precision: Precision, entry: Entry | None
+    folder: Path,
+    name: ModelName,
+    model: _Model,
+    precision: Precision,
+    graphs: Graphs,
+    entry: Entry | None,
 ) -> Manifest:
     spec, tokenizer = model.spec, model.tokenizer
     return Manifest(
@@ -207,7 +235,7 @@ def _manifest(
             pad=tokenizer.pad_token_id,
             add_bos=tokenizer.add_bos_token,
         ),
-        graphs=Graphs(decoder=DECODER_GRAPH),
+        graphs=graphs,
         capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
         generation=_generation(model.checkpoint, entry),
         files=record_files(folder),

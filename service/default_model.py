@@ -13,7 +13,7 @@ from service.store.packages import Store
 
 DEFAULT_MODEL = "smollm2:135m"
 
-_log = logging.getLogger("retort")
+_log = logging.getLogger(__name__)
 
 
 def ensure_a_model(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from service.engine.request import SamplingParams
 from service.engine.runner import Runner
 from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError
 from service.generation import Generation
-from service.runtime.ort import ort
+from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.manifest import Manifest
@@ -55,18 +55,24 @@ class LoadedModel:
         check_sizes(package)
         with ThreadPoolExecutor(1) as threads:
             hashes = threads.submit(check_hashes, package)
-            self.tokenizer = _read_tokenizer(package)
-            self._template = _read_template(package, self.tokenizer)
-            runner = Runner(
-                package.folder,
-                self.manifest,
-                provider,
-                num_slots=settings.slots if provider.slot_views else 1,
-                slot_length=self.context_length,
-            )
-            hashes.result()
+            try:
+                self.tokenizer = _read_tokenizer(package)
+                self._template = _read_template(package, self.tokenizer)
+                runner = self._load_runner(package, provider, settings)
+            finally:
+                # Which file was damaged says more than what a reader made of it.
+                hashes.result()
         self.system_fingerprint = _fingerprint(self.manifest, provider)
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
+
+    def _load_runner(self, package: Package, provider: Provider, settings: Settings) -> Runner:
+        return Runner(
+            package.folder,
+            package.manifest,
+            provider,
+            num_slots=settings.slots if provider.slot_views else 1,
+            slot_length=self.context_length,
+        )
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
@@ -83,9 +89,12 @@ class LoadedModel:
         max_tokens: int | None,
         sampling: SamplingParams,
         stop: tuple[str, ...],
+        continues_text: bool = False,
     ) -> Generation:
         """Starts a completion of at most `max_tokens`, or of what the context leaves.
 
+        `continues_text`: the output goes on where the prompt ends, so that a space it begins with
+        belongs to it; otherwise it is a text of its own, as an answer in a chat is.
         Raises ContextLengthExceeded, Overloaded, ShuttingDown, and RequestError for token ids
         that the model does not have.
         """
@@ -97,7 +106,7 @@ class LoadedModel:
             stop_token_ids=frozenset(self.manifest.tokens.eos),
             sampling=sampling,
         )
-        detokenizer = Detokenizer(self.tokenizer.token_bytes)
+        detokenizer = Detokenizer(self.tokenizer.token_bytes, at_text_start=not continues_text)
         return Generation(self.engine, stream, detokenizer, StopStrings(stop))
 
     def _check_prompt(self, token_ids: list[int]) -> None:
@@ -120,18 +129,28 @@ def _read_tokenizer(package: Package) -> Tokenizer:
 
 
 def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
-    path = package.folder / _CHAT_TEMPLATE
     tokens = package.manifest.tokens
     return ChatTemplate(
-        path.read_text(encoding="utf-8") if _CHAT_TEMPLATE in package.manifest.files else None,
+        _template_source(package),
         bos_token=None if tokens.bos is None else tokenizer.token(tokens.bos),
         eos_token=tokenizer.token(tokens.eos[0]) if tokens.eos else None,
         control_tokens=tokenizer.control_tokens,
     )
 
 
+def _template_source(package: Package) -> str | None:
+    if _CHAT_TEMPLATE not in package.manifest.files:
+        return None
+    try:
+        return (package.folder / _CHAT_TEMPLATE).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise PackageCorrupt(
+            f"The package of model {package.name} is damaged: {_CHAT_TEMPLATE} is not UTF-8."
+        ) from None
+
+
 def _fingerprint(manifest: Manifest, provider: Provider) -> str:
     """Changes with whatever may change the tokens that a seed gives."""
     parts = [f"{name} {record.sha256}" for name, record in sorted(manifest.files.items())]
-    parts += [provider.name, ort.__version__, f"sampler {SAMPLER_VERSION}"]
+    parts += [provider.name, ORT_VERSION, f"sampler {SAMPLER_VERSION}"]
     return "fp_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -56,13 +56,9 @@ class ModelPool:
         task = self._loading.get(package.name)
         if task is None:
             task = self._loading[package.name] = asyncio.create_task(self._load(package))
-        try:
-            # A request that goes away must not take the load from the others.
-            return await asyncio.shield(task)
-        except Exception:
-            if self._loading.get(package.name) is task:
-                del self._loading[package.name]
-            raise
+            task.add_done_callback(lambda done: self._forget_failure(package.name, done))
+        # A request that goes away must not take the load from the others.
+        return await asyncio.shield(task)
 
     def health(self) -> Health:
         return Health(
@@ -101,6 +97,14 @@ class ModelPool:
             model.engine.num_slots,
         )
         return model
+
+    def _forget_failure(self, name: ModelName, task: asyncio.Task[LoadedModel]) -> None:
+        """Lets the next request try again: the package may have been repaired meanwhile.
+
+        Asks for the error too, which asyncio complains of if all who waited for it have gone.
+        """
+        if task.cancelled() or task.exception() is not None:
+            self._loading.pop(name, None)
 
     def _loaded(self) -> list[LoadedModel]:
         done = [task for task in self._loading.values() if task.done() and not task.cancelled()]

@@ -18,7 +18,7 @@ from service.errors import StartupError
 from service.http_protocol import DeadlineProtocol
 from service.settings import Settings
 
-_log = logging.getLogger("retort")
+_log = logging.getLogger(__name__)
 
 _MAX_HEADER_BYTES = 64 * 1024
 _KEEP_ALIVE_S = 30
@@ -126,8 +126,6 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, in
 def _log_start(app: Litestar, settings: Settings, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     pool = held_pool(app)
-    health = pool.health()
     names = ", ".join(str(package.name) for package in pool.installed())
-    _log.info("device: %s (%s)", health.device, health.device_reason)
     _log.info("models: %s, in %s", names or "none", settings.models_folder)
     _log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)

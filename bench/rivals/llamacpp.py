@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -67,8 +68,8 @@ class _Tokens(msgspec.Struct, frozen=True):
 class LlamaCppEngine:
     """llama.cpp in this process, `slots` sequences in one continuous batch, greedy sampling.
 
-    Every measurement runs on fresh windows of the benchmark's English text and may be repeated
-    in any order, so rounds of several engines can be interleaved.
+    Every measurement runs on the benchmark's English text and may be repeated in any order, so
+    rounds of several engines can be interleaved.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class LlamaCppEngine:
         self._server = _start_server(gguf, threads, slots, settings or LlamaCppSettings())
         self._pool = ThreadPoolExecutor(max_workers=slots)
         self._token_ids = self.tokenize(ENGLISH.read_text(encoding="utf-8"))
-        self._windows: dict[int, Iterator[list[int]]] = {}
+        self._fresh: dict[int, Iterator[list[int]]] = {}
 
     @property
     def build_info(self) -> str:
@@ -96,7 +97,8 @@ class LlamaCppEngine:
 
     def prefill_rate(self, num_tokens: int = 512) -> float:
         """Prompt tokens per second of one fresh prompt, until its first output token."""
-        timings = self._complete(self._window(num_tokens), slot=0, num_tokens=1, reuse=False)
+        fresh = self._fresh.setdefault(num_tokens, token_windows(self._token_ids, num_tokens))
+        timings = self._complete(next(fresh), slot=0, num_tokens=1, reuse=False)
         assert timings.prompt_n == num_tokens, "the prompt was not computed whole"
         return 1000 * num_tokens / timings.prompt_ms
 
@@ -104,9 +106,10 @@ class LlamaCppEngine:
         """Output tokens per second, summed over `num_sequences` decoding in one batch.
 
         Each sequence has `context` tokens behind it at the first timed step. They are computed
-        beforehand and taken from the slot's cache, so that no prefill is inside the timing.
+        beforehand and taken from the slot's cache, so that no prefill is inside the timing; a
+        second call finds most of them still there.
         """
-        prompts = [self._window(context) for _ in range(num_sequences)]
+        prompts = list(islice(token_windows(self._token_ids, context), num_sequences))
         for slot, prompt in enumerate(prompts):
             self._complete(prompt, slot, num_tokens=1, reuse=True)
         running = [
@@ -122,10 +125,6 @@ class LlamaCppEngine:
         """Stop llama.cpp's threads and free the model."""
         self._pool.shutdown()
         del self._server
-
-    def _window(self, length: int) -> list[int]:
-        windows = self._windows.setdefault(length, token_windows(self._token_ids, length))
-        return next(windows)
 
     def _complete(self, prompt: list[int], slot: int, num_tokens: int, reuse: bool) -> Timings:
         answer = self._server.handle_completions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -27,8 +27,12 @@ class GraphBuilder:
     A node is named after its first output; a name is used once.
     """
 
-    def __init__(self, tensors: TensorFile) -> None:
+    def __init__(
+        self, tensors: TensorFile, shared: Mapping[str, onnx.TensorProto] | None = None
+    ) -> None:
+        """`shared` are constants of another graph beside this one, stored there."""
         self._tensors = tensors
+        self._shared = shared or {}
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -44,7 +48,8 @@ class GraphBuilder:
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
         """An initializer; asking for a name again gives the first one."""
         if name not in self._initializers:
-            self._initializers[name] = self._tensors.add(name, value)
+            stored = self._shared.get(name)
+            self._initializers[name] = self._tensors.add(name, value) if stored is None else stored
         return name
 
     def reshaped(self, constant: str, name: str, shape: tuple[int, ...]) -> str:

@@ -5,8 +5,9 @@ Weights are read and dropped layer by layer, so that only one is held at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,17 @@ from export.decoder.rope import rope_tables
 from export.decoder.spec import DecoderSpec, Linear
 
 Floats = NDArray[np.float32]
+
+Site = Literal["attention", "mlp", "down"]
+"""What reads an activation: QKV, gate and up, or down."""
+
+Observer = Callable[[int, Site, Floats], None]
+"""Is shown activations `[S, channels]` of a layer and site."""
+
+
+def _ignore(layer: int, site: Site, x: Floats) -> None:
+    pass
+
 
 _VOCABULARY_ROWS = 8192
 """Rows of the head multiplied at a time."""
@@ -31,11 +43,25 @@ class Reference:
 
     def logits(self, token_ids: Sequence[int]) -> Floats:
         """Next-token logits behind each of S tokens, float32 `[S, vocab_size]`."""
+        x = self.hidden(token_ids)
+        return self._head(self._norm(self.spec.weights.final_norm, None, x))
+
+    def hidden(self, token_ids: Sequence[int], observe: Observer = _ignore) -> Floats:
+        """The stream behind the last layer, float32 `[S, hidden_size]`.
+
+        `observe` sees what goes into each layer's QKV, gate and up, and down.
+        """
         x = self._embed(token_ids)
         for layer in range(self.spec.num_layers):
-            x = x + self._attention(layer, self._norm(self.spec.weights.attention_norm, layer, x))
-            x = x + self._mlp(layer, self._norm(self.spec.weights.mlp_norm, layer, x))
-        return self._head(self._norm(self.spec.weights.final_norm, None, x))
+            normed = self._norm(self.spec.weights.attention_norm, layer, x)
+            observe(layer, "attention", normed)
+            x = x + self._attention(layer, normed)
+            normed = self._norm(self.spec.weights.mlp_norm, layer, x)
+            observe(layer, "mlp", normed)
+            gated = self._gated(layer, normed)
+            observe(layer, "down", gated)
+            x = x + self._linear(self.spec.down, layer, gated)
+        return x
 
     def _embed(self, token_ids: Sequence[int]) -> Floats:
         tensor = self.checkpoint.tensor(self.spec.weights.embedding)
@@ -65,10 +91,10 @@ class Reference:
         merged = attended.transpose(1, 0, 2).reshape(len(x), spec.query_size)
         return self._linear(spec.attention_out, layer, merged)
 
-    def _mlp(self, layer: int, x: Floats) -> Floats:
+    def _gated(self, layer: int, x: Floats) -> Floats:
         gate = self._linear(self.spec.gate, layer, x)
-        gated = gate / (1 + np.exp(-gate)) * self._linear(self.spec.up, layer, x)
-        return self._linear(self.spec.down, layer, gated)
+        gated: Floats = gate / (1 + np.exp(-gate)) * self._linear(self.spec.up, layer, x)
+        return gated
 
     def _head(self, x: Floats) -> Floats:
         name = self.spec.weights.embedding if self.spec.tied_head else self.spec.weights.head

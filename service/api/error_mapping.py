@@ -13,7 +13,7 @@ from service.api.body import ClientDisconnected
 from service.api.state import HttpRequest
 from service.errors import EngineFailure, InvalidApiKey, RetortError
 
-_log = logging.getLogger("retort")
+_log = logging.getLogger(__name__)
 
 _CLIENT_GONE = 499
 """Nobody will see it; the number is the one that proxies log."""

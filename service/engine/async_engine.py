@@ -44,11 +44,17 @@ class TokenStream:
         self._token_ids: list[int] = []
         self._finish_reason: FinishReason | None = None
         self._error: RetortError | None = None
+        self._is_ended = False
         self._news = asyncio.Event()
 
     def put(self, token_id: int, finish_reason: FinishReason | None) -> None:
         self._token_ids.append(token_id)
         self._finish_reason = finish_reason
+        self._news.set()
+
+    def end(self) -> None:
+        """Nobody wants the rest: whoever still reads comes to an end without a finish reason."""
+        self._is_ended = True
         self._news.set()
 
     def fail(self, error: RetortError) -> None:
@@ -58,7 +64,7 @@ class TokenStream:
     async def __aiter__(self) -> AsyncIterator[Tokens]:
         """All tokens in pieces. Raises EngineFailure or ShuttingDown where the request failed."""
         finish_reason: FinishReason | None = None
-        while finish_reason is None:
+        while finish_reason is None and not self._is_ended:
             await self._news.wait()
             self._news.clear()
             token_ids, self._token_ids = self._token_ids, []
@@ -114,7 +120,9 @@ class AsyncEngine:
 
     def abort(self, request: Request) -> None:
         """Ends `request` before the next step; one that has ended is no error."""
-        if self._streams.pop(request, None) is not None:
+        stream = self._streams.pop(request, None)
+        if stream is not None:
+            stream.end()
             self._inbox.put(_Abort(request))
 
     def drain(self) -> None:

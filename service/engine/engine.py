@@ -60,7 +60,8 @@ class Engine:
 
     def fail_all(self) -> list[StepOutput]:
         """Ends every request as failed, after an error that may concern any of them."""
-        return self._fail(self.scheduler.requests())
+        self._samplers.clear()
+        return [StepOutput(request, None, None) for request in self.scheduler.fail_all()]
 
     def _prefill(self, chunk: PrefillChunk) -> list[Request]:
         assert chunk.request.slot is not None

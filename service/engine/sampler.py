@@ -26,6 +26,8 @@ _NUCLEUS_THRESHOLDS = (1e-2, 1e-4, 1e-7)
 
 _CHUNK = 128
 
+_NUM_SEEDS = 1 << 64
+
 
 def make_sampler(params: SamplingParams) -> Sampler:
     """The sampler of one request. It keeps state (its generator, counts): use it for one only."""
@@ -43,7 +45,9 @@ def greedy(logits: Logits) -> int:
 def _make_draw(params: SamplingParams) -> Sampler:
     if params.temperature < _GREEDY_BELOW or params.top_p <= 0:
         return greedy
-    generator = np.random.Generator(np.random.PCG64(params.seed))
+    # numpy takes no negative seeds.
+    seed = None if params.seed is None else params.seed % _NUM_SEEDS
+    generator = np.random.Generator(np.random.PCG64(seed))
     temperature = np.float32(params.temperature)
 
     def draw(logits: Logits) -> int:
@@ -71,8 +75,9 @@ def _draw(weights: Logits, point: float) -> int:
     chunk = min(int(sums.searchsorted(target, "right")), len(starts) - 1)
     before = sums[chunk - 1] if chunk else 0.0
     inside = weights[starts[chunk] : starts[chunk] + _CHUNK].cumsum(dtype=np.float64)
-    index = min(int(inside.searchsorted(target - before, "right")), len(inside) - 1)
-    return int(starts[chunk]) + index
+    # Rounding may put the target at the very end, behind which only weights of zero can follow.
+    target = min(target - before, np.nextafter(inside[-1], 0))
+    return int(starts[chunk]) + int(inside.searchsorted(target, "right"))
 
 
 def _draw_nucleus(weights: Logits, top_p: float, point: float) -> int:

@@ -92,6 +92,21 @@ class Scheduler:
         if self._drop(request):
             self.cache.forget(request)
 
+    def fail_all(self) -> list[Request]:
+        """Drops every request and all that the cache holds; gives the requests.
+
+        After an error in the midst of a step nothing is known of any slot, the free ones included:
+        a move may have been made by half.
+        """
+        requests = self.requests()
+        for request in requests:
+            request.slot = None
+        self.cache = KvCache(len(self.cache.slots))
+        self.waiting.clear()
+        self.running.clear()
+        self.prefilling = None
+        return requests
+
     def requests(self) -> list[Request]:
         """All requests that are not finished, the running ones first."""
         prefilling = [self.prefilling] if self.prefilling else []

@@ -32,6 +32,8 @@ except ImportError as error:
     ) from error
 ort.disable_telemetry_events()
 
+ORT_VERSION: str = ort.__version__
+
 
 def installed_distributions() -> list[str]:
     """The names of the installed distributions that own the package `onnxruntime`."""
@@ -48,6 +50,12 @@ def check_distributions(installed: list[str]) -> None:
         )
 
 
+def reason_of(error: Exception) -> str:
+    """The first line of what ONNX Runtime raised; the rest is about its own source files."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def _is_installed(name: str) -> bool:
     try:
         metadata.distribution(name)
@@ -56,4 +64,4 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-__all__ = ["check_distributions", "installed_distributions", "ort"]
+__all__ = ["ORT_VERSION", "check_distributions", "installed_distributions", "ort", "reason_of"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.errors import StartupError
-from service.runtime.ort import check_distributions, installed_distributions, ort
+from service.runtime.ort import check_distributions, installed_distributions, ort, reason_of
 
 DeviceSetting = Literal["auto", "cpu", "cuda", "directml"]
 
@@ -120,7 +120,7 @@ def failure(provider: Provider) -> str | None:
             _PROBE, options, providers=[(provider.name, dict(provider.options))], enable_fallback=0
         )
     except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types here
-        return str(error).splitlines()[0]
+        return reason_of(error)
     return None
 
 

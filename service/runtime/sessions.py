@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from service.errors import PackageCorrupt
-from service.runtime.ort import ort
+from service.runtime.ort import ort, reason_of
 from service.runtime.providers import CPU, Provider
 
 
@@ -47,7 +47,7 @@ def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
             enable_fallback=0,
         )
     except Exception as error:
-        reason = str(error).splitlines()[0].replace(str(path.parent), "")
+        reason = reason_of(error).replace(str(path.parent), "")
         raise PackageCorrupt(
             f"ONNX Runtime cannot load {path.name} on {provider.device}: {reason}"
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,8 +12,8 @@ FORMAT_VERSION = 1
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 TokenId = Annotated[int, msgspec.Meta(ge=0)]
-FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=100)]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +34,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     num_kv_heads: Positive
     head_dim: Positive
     vocab_size: Positive
-    kv_dtype: str = "float32"
+    kv_dtype: Literal["float32", "float16"] = "float32"
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -91,6 +91,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     format: int = FORMAT_VERSION
     producer: str = "retort"
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if a graph is not among the files, and so would not be checked."""
+        for graph in (self.graphs.decoder, self.graphs.prefill):
+            if graph is not None and graph not in self.files:
+                raise ValueError(f"its graph {graph} is not among its files")
+
     @property
     def weights_bytes(self) -> int:
         """Bytes of all files together."""
@@ -112,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
                 "model again"
             )
         return msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"its {MANIFEST_NAME} is malformed: {error}") from error
 
 

@@ -44,7 +44,10 @@ class ModelName:
         *path, tag = folder.parts
         if not path:
             raise ValueError(f"{folder} is no model folder")
-        return cls.parse(f"{'/'.join(path)}:{tag}")
+        name = cls.parse(f"{'/'.join(path)}:{tag}")
+        if name.folder.parts != folder.parts:
+            raise ValueError(f"{folder} is the folder of no model; that of {name} is {name.folder}")
+        return name
 
     @property
     def folder(self) -> Path:

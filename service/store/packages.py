@@ -38,12 +38,14 @@ class Store:
         except ValueError:
             raise _unknown(text) from None
         folder = self.root / name.folder
-        if not (folder / MANIFEST_NAME).is_file():
-            raise _unknown(text)
         try:
             return Package(name, folder, read_manifest(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            raise _unknown(text) from None
         except (OSError, ValueError) as error:
-            raise PackageCorrupt(f"The package of model {name} cannot be read: {error}") from error
+            # An OSError's own text tells the path, which is not the client's to know.
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PackageCorrupt(f"The package of model {name} cannot be read: {reason}") from error
 
     def packages(self) -> list[Package]:
         """All readable packages by name; a damaged one is left out, as `find` would refuse it."""
@@ -59,14 +61,8 @@ class Store:
     def _folders(self) -> Iterator[Path]:
         level = [self.root]
         for _ in range(_MAX_DEPTH):
-            below = []
-            for folder in level:
-                if not folder.is_dir():
-                    continue
-                children = [child for child in folder.iterdir() if child.name[0] != _HIDDEN]
-                below += [child for child in children if child.is_dir()]
-            yield from (folder for folder in below if (folder / MANIFEST_NAME).is_file())
-            level = below
+            level = [child for folder in level for child in _children(folder)]
+            yield from level
 
 
 def check_sizes(package: Package) -> None:
@@ -87,7 +83,7 @@ def check_hashes(package: Package) -> None:
     """Reads every file. Raises PackageCorrupt if one is not what the manifest says."""
     with ThreadPoolExecutor(2) as threads:
         files = package.manifest.files
-        digests = threads.map(lambda name: hash_file(package.folder / name), files)
+        digests = threads.map(lambda name: _hash_or_refuse(package, name), files)
         for (name, record), digest in zip(files.items(), digests, strict=True):
             if digest != record.sha256:
                 raise PackageCorrupt(
@@ -108,6 +104,24 @@ def hash_file(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _children(folder: Path) -> list[Path]:
+    """The visible folders in `folder`; none if it cannot be read or was just replaced."""
+    try:
+        return [child for child in folder.iterdir() if child.name[0] != _HIDDEN and child.is_dir()]
+    except OSError:
+        return []
+
+
+def _hash_or_refuse(package: Package, name: str) -> str:
+    try:
+        return hash_file(package.folder / name)
+    except OSError as error:
+        raise PackageCorrupt(
+            f"The package of model {package.name} is damaged: {name} cannot be read "
+            f"({error.strerror}). Export the model again."
+        ) from error
 
 
 def _unknown(text: str) -> ModelNotFound:

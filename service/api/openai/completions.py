@@ -17,7 +17,7 @@ from service.api.openai.stream import StreamedReply
 from service.api.openai.whole import WholeReply
 from service.api.state import HttpRequest, pool_of
 from service.api.work import off_loop_if_large
-from service.errors import RequestError
+from service.errors import ContextLengthExceeded, RequestError
 
 DEFAULT_MAX_TOKENS = 16
 
@@ -34,12 +34,16 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     prompt = _single_prompt(wire)
     model = await pool_of(request).get(wire.model)
     token_ids = await off_loop_if_large(len(body), lambda: _token_ids(model, prompt))
-    generation = model.generate(
-        token_ids,
-        max_tokens=max_tokens,
-        sampling=sampling_params(wire, model.manifest.generation),
-        stop=stop_texts(wire),
-    )
+    try:
+        generation = model.generate(
+            token_ids,
+            max_tokens=max_tokens,
+            sampling=sampling_params(wire, model.manifest.generation),
+            stop=stop_texts(wire),
+        )
+    except ContextLengthExceeded as error:
+        error.param = "prompt"
+        raise
     reply = CompletionReply(reply_head("cmpl-", wire.model, model.system_fingerprint), with_usage)
     if wire.stream:
         return StreamedReply(generation, reply.frames())
@@ -53,20 +57,10 @@ def _single_prompt(wire: CompletionRequest) -> str | list[int]:
     if len(token_ids) == len(wire.prompt):
         return token_ids
     if len(wire.prompt) > 1:
-        raise _prompt_error("only one prompt can be completed per request")
+        raise RequestError("Only one prompt can be completed per request.", param="prompt")
     (prompt,) = (item for item in wire.prompt if not isinstance(item, int))
     return prompt
 
 
 def _token_ids(model: Model, prompt: str | list[int]) -> list[int]:
-    token_ids = model.encode_text(prompt) if isinstance(prompt, str) else prompt
-    if not token_ids:
-        raise _prompt_error("it must not be empty")
-    vocab_size = model.manifest.architecture.vocab_size
-    if max(token_ids) >= vocab_size:
-        raise _prompt_error(f"the model's tokens end at {vocab_size - 1}")
-    return token_ids
-
-
-def _prompt_error(reason: str) -> RequestError:
-    return RequestError(f"Invalid value for 'prompt': {reason}.", param="prompt")
+    return model.encode_text(prompt) if isinstance(prompt, str) else prompt

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from export.errors import ExportError
 from tests.unit.export.checkpoints.writers import safetensors_bytes, write
 
 VALUE = b"\0\0\x80\x3f"
+needs_links = pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 
 
 def weights(*names: str) -> bytes:
@@ -84,6 +86,7 @@ def test_a_wrong_index_is_refused(tmp_path: Path, weight_map: object, problem: s
         open_folder(make_sharded(tmp_path, weight_map))
 
 
+@needs_links
 def test_a_shard_that_links_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     folder = make_sharded(tmp_path / "model", {"a": "link.safetensors"})
     outside = write(tmp_path / "secret", weights("a"))
@@ -92,6 +95,7 @@ def test_a_shard_that_links_out_of_the_folder_is_refused(tmp_path: Path) -> None
         open_folder(folder)
 
 
+@needs_links
 def test_the_links_of_the_hub_cache_are_followed(tmp_path: Path) -> None:
     repo = tmp_path / "models--org--name"
     folder = make_folder(repo / "snapshots" / "0123")
@@ -101,6 +105,7 @@ def test_the_links_of_the_hub_cache_are_followed(tmp_path: Path) -> None:
     assert open_folder(folder).names() == {"a"}
 
 
+@needs_links
 def test_the_hub_cache_does_not_open_the_rest_of_the_disk(tmp_path: Path) -> None:
     repo = tmp_path / "models--org--name"
     folder = make_folder(repo / "snapshots" / "0123")

@@ -5,10 +5,7 @@ import logging
 import pytest
 from litestar import Litestar
 
-from service.api.state import held_startup_failure
 from service.app import create_app
-from service.errors import StartupError
-from service.settings import Settings
 from tests.unit.service.api.asgi import post_json, request
 from tests.unit.service.api.fakes import FakePool, Script, settings
 
@@ -60,7 +57,7 @@ async def test_an_unforeseen_error_is_logged_and_not_told(
 ) -> None:
     script.error = ValueError("/secret/path")
     ask = {"model": "tiny:1b", "messages": [{"role": "user", "content": "Hi"}]}
-    with caplog.at_level(logging.ERROR, "retort"):
+    with caplog.at_level(logging.ERROR):
         reply = await post_json(app, "/v1/chat/completions", ask)
     assert reply.status == 500
     assert b"secret" not in reply.body
@@ -72,16 +69,3 @@ async def test_the_pool_is_closed_with_the_application(pool: FakePool) -> None:
     async with app.lifespan():
         assert not pool.is_closed
     assert pool.is_closed
-
-
-async def test_why_the_pool_did_not_open_is_kept_for_the_command_line() -> None:
-    failure = StartupError("No CUDA here.")
-
-    def fail(_: Settings) -> FakePool:
-        raise failure
-
-    app = create_app(settings(), fail)
-    with pytest.raises(StartupError):
-        async with app.lifespan():
-            pass
-    assert held_startup_failure(app) is failure

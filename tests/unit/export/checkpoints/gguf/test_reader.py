@@ -21,6 +21,7 @@ from tests.unit.export.checkpoints.writers import (
     GGML_F16,
     GGML_Q4_0,
     GGML_Q8_0,
+    MetadataInput,
     StoredTensor,
     f32,
     gguf_bytes,
@@ -165,8 +166,23 @@ def test_an_unsupported_tensor_type_is_named(tmp_path: Path, kind: int, name: st
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
-    for end in range(len(TINY)):
-        assert not opens_or_refuses(tmp_path / "m.gguf", TINY[:end], read_gguf)
+    metadata: dict[str, MetadataInput] = {
+        "k": "text",
+        "n": 5,
+        "list": ["a", "bc"],
+        "numbers": np.arange(3, dtype="<i4"),
+    }
+    blocks = StoredTensor(GGML_Q4_0, (1, 32), bytes(18))
+    content = gguf_bytes(metadata, {"a": f32(np.ones((2, 2))), "b": blocks})
+    assert opens_or_refuses(tmp_path / "m.gguf", content, read_gguf)
+    for end in range(len(content)):
+        assert not opens_or_refuses(tmp_path / "m.gguf", content[:end], read_gguf)
+
+
+def test_cuts_of_a_whole_model_are_refused(tmp_path: Path) -> None:
+    assert opens_or_refuses(tmp_path / "m.gguf", TINY, use)
+    for end in range(0, len(TINY), 53):
+        assert not opens_or_refuses(tmp_path / "m.gguf", TINY[:end], use)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
+from service.errors import ContextLengthExceeded
 from tests.unit.service.api.asgi import post_json
-from tests.unit.service.api.fakes import VOCAB_SIZE, FakeModel
+from tests.unit.service.api.fakes import FakeModel, Script
 
 pytestmark = pytest.mark.anyio
 
@@ -53,14 +54,10 @@ async def test_a_prompt_is_raw_text_or_tokens(
 @pytest.mark.parametrize(
     "prompt",
     [
-        "",
         [],
-        [""],
-        [[]],
         ["a", "b"],
         [[1], [2]],
         [1, "a"],
-        [VOCAB_SIZE],
         [-1],
         [2**40],
         [1.5],
@@ -74,6 +71,12 @@ async def test_other_prompts_are_refused_by_name(app: Litestar, prompt: object) 
     reply = await post_json(app, PATH, {**ASK, "prompt": prompt})
     assert reply.status == 400
     assert reply.json()["error"]["param"].startswith("prompt")
+
+
+async def test_a_prompt_that_does_not_fit_is_refused_by_name(app: Litestar, script: Script) -> None:
+    script.refusal = ContextLengthExceeded(9, 8, param="messages")
+    error = (await post_json(app, PATH, ASK)).json()["error"]
+    assert (error["param"], error["code"]) == ("prompt", "context_length_exceeded")
 
 
 async def test_a_missing_prompt_is_refused_by_name(app: Litestar) -> None:

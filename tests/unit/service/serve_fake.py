@@ -1,0 +1,79 @@
+"""The real command line and server around a fake pool: for tests of processes and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from service.app import create_app
+from service.errors import ShuttingDown, StartupError
+from service.server import bound_socket, serve
+from service.settings import Settings, read_settings
+from tests.unit.service.api.fakes import FakeDelta, FakeModel, FakePool, Script, fake_pool
+
+
+@dataclass
+class TickingGeneration:
+    """Says "tick" every 10 ms: as often as the prompt is long, for ever from 999 on.
+
+    From 1000 on each one is as large as many, to fill a connection that nobody reads.
+    """
+
+    num_prompt_tokens: int
+    closing: asyncio.Event
+    num_cached_tokens: int = 0
+    num_output_tokens: int = 0
+
+    def abort(self) -> None:
+        print("aborted", file=sys.stderr, flush=True)
+
+    async def __aiter__(self) -> AsyncIterator[FakeDelta]:
+        text = "tick " * (20_000 if self.num_prompt_tokens >= 1000 else 100)
+        while self.num_prompt_tokens >= 999 or self.num_output_tokens < self.num_prompt_tokens:
+            self.num_output_tokens += 1
+            yield FakeDelta(text)
+            await asyncio.sleep(0.01)
+            if self.closing.is_set():
+                raise ShuttingDown("The server shut down before the answer was complete.")
+        yield FakeDelta("", "stop")
+
+
+@dataclass
+class TickingModel(FakeModel):
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def generate(self, prompt_token_ids: list[int], **_: object) -> TickingGeneration:  # type: ignore[override]
+        return TickingGeneration(len(prompt_token_ids), self.closing)
+
+
+@dataclass
+class TickingPool(FakePool):
+    async def close(self) -> None:
+        assert isinstance(self.model, TickingModel)
+        self.model.closing.set()
+
+
+def open_pool(settings: Settings) -> FakePool:
+    if settings.device == "cuda":
+        raise StartupError("CUDA does not work here: libcudart is missing")
+    return TickingPool(TickingModel(fake_pool(Script()).model.manifest, Script()))
+
+
+def main() -> int:
+    logging.basicConfig(format="retort: %(message)s", level=logging.INFO)
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+        with bound_socket(settings) as listener:
+            serve(settings, create_app(settings, open_pool), listener)
+    except StartupError as error:
+        print(f"retort: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
