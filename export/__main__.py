@@ -10,6 +10,7 @@ from pathlib import Path
 
 from export.catalog import load_catalog, render_list
 from export.decoder.precision import Precision
+from export.decoder.target import Target
 from export.errors import ExportError
 from export.pipeline import Exported, Job, run
 from export.progress import Progress
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name=options.name,
         revision=options.revision,
         int8_prefill=options.prefill == "int8",
+        target=Target(options.target),
     )
     try:
         print(_summary(run(job, Progress.on(sys.stderr, asked=True))))
@@ -74,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         "--precision",
         choices=[precision.value for precision in Precision],
         help="how weights are stored (default: quantised ones as they are, others int8)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="target",
+        choices=[target.value for target in Target],
+        default="cpu",
+        help="the device whose arithmetic the graph uses: cpu (float32), cuda (float16)",
     )
     parser.add_argument(
         "--prefill",

@@ -20,6 +20,7 @@ from export.decoder.precision import Precision
 from export.decoder.prefill import build_prefill
 from export.decoder.smoothing import calibrate
 from export.decoder.spec import DecoderSpec
+from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.errors import ExportError
@@ -49,6 +50,10 @@ TOKENIZER = "tokenizer.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 
 
+REQUANTIZING_COST_NATS = {Precision.INT4: 0.16, Precision.INT8: 0.003}
+"""What rounding its Q4_1 weights again cost SmolLM2-135M on the benchmark's text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What the command line asks for; None leaves a choice to the source."""
@@ -59,6 +64,7 @@ class Job:
     name: str | None = None
     revision: str | None = None
     int8_prefill: bool = False
+    target: Target = Target.CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +78,58 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
-    """Weights that were fetched and opened, and what they are."""
+class _Plan:
+    """Weights that were fetched and opened, what they are, and what they are to become."""
 
+    job: Job
+    name: ModelName
+    entry: Entry | None
     fetched: Fetched
     checkpoint: Checkpoint
     spec: DecoderSpec
     tokenizer: TokenizerFiles
+    precision: Precision
 
 
 def run(job: Job, progress: Progress) -> Exported:
     """Makes the package. Raises ExportError or OSError; what stood before then still stands."""
+    plan = _plan(job, progress)
+    _warn_of_requantizing(plan, progress)
+    with staged(job.models, plan.name, lambda: _say_waiting(plan, progress)) as folder:
+        _check_space(folder, plan)
+        graphs = _write_graphs(folder, plan, progress)
+        _write_text_files(folder, plan.tokenizer)
+        with progress.step("verifying", unit="token"):
+            verification = verify_decoder(
+                folder / graphs.decoder,
+                plan.spec,
+                plan.checkpoint,
+                plan.tokenizer.tokenizer_json,
+                plan.precision,
+            )
+        write_manifest(folder, _manifest(folder, plan, graphs))
+    return Exported(plan.name, job.models / plan.name.folder, plan.precision, verification)
+
+
+def _plan(job: Job, progress: Progress) -> _Plan:
     entry = load_catalog().find(job.argument)
     source = resolve(job.argument, revision=job.revision)
     name = _package_name(job)
+    if job.int8_prefill and job.target is not Target.CPU:
+        raise ExportError("an int8 prefill graph is for processors: it goes with --for cpu")
     fetched = source.fetch(job.models / DOWNLOADS, progress)
-    model = _open(fetched)
-    precision = job.precision or _default_precision(model)
-    _warn_of_requantizing(model, precision, progress)
-    with staged(
-        job.models, name, lambda: progress.note(f"waiting: {name} is being exported")
-    ) as folder:
-        _check_space(folder, model, precision)
-        graphs = _write_graphs(folder, model, precision, job.int8_prefill, progress)
-        _write_text_files(folder, model.tokenizer)
-        with progress.step("verifying", unit="token"):
-            verification = verify_decoder(
-                folder / DECODER_GRAPH,
-                model.spec,
-                model.checkpoint,
-                model.tokenizer.tokenizer_json,
-                precision,
-            )
-        write_manifest(folder, _manifest(folder, name, model, precision, graphs, entry))
-    return Exported(name, job.models / name.folder, precision, verification)
+    checkpoint = open_checkpoint(fetched.path)
+    spec = read_spec(checkpoint.config)
+    return _Plan(
+        job=job,
+        name=name,
+        entry=entry,
+        fetched=fetched,
+        checkpoint=checkpoint,
+        spec=spec,
+        tokenizer=checkpoint.tokenizer(),
+        precision=job.precision or _default_precision(spec, checkpoint),
+    )
 
 
 def _package_name(job: Job) -> ModelName:
@@ -127,31 +151,31 @@ def _name_from(argument: str) -> str:
     return re.sub(r"^(https://)?(hf\.co|huggingface\.co)/", "", argument, flags=re.IGNORECASE)
 
 
-def _open(fetched: Fetched) -> _Model:
-    checkpoint = open_checkpoint(fetched.path)
-    return _Model(fetched, checkpoint, read_spec(checkpoint.config), checkpoint.tokenizer())
+def _say_waiting(plan: _Plan, progress: Progress) -> None:
+    progress.note(f"waiting: {plan.name} is being exported by another process")
 
 
-def _default_precision(model: _Model) -> Precision:
+def _default_precision(spec: DecoderSpec, checkpoint: Checkpoint) -> Precision:
     """Blocks are carried as they are; 16-bit weights become int8, which loses next to nothing."""
-    return Precision.SOURCE if _is_quantized(model) else Precision.INT8
+    return Precision.SOURCE if _is_quantized(spec, checkpoint) else Precision.INT8
 
 
-def _is_quantized(model: _Model) -> bool:
-    name = model.spec.weights.gate.format(i=0) + ".weight"
-    return model.checkpoint.tensor(name).encoding.is_block
+def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
+    return checkpoint.tensor(spec.gate.name.format(i=0) + ".weight").encoding.is_block
 
 
-def _warn_of_requantizing(model: _Model, precision: Precision, progress: Progress) -> None:
-    if precision in (Precision.INT4, Precision.INT8) and _is_quantized(model):
+def _warn_of_requantizing(plan: _Plan, progress: Progress) -> None:
+    rounds = plan.precision in (Precision.INT4, Precision.INT8)
+    if rounds and _is_quantized(plan.spec, plan.checkpoint):
         progress.warn(
-            f"these weights are quantised already and {precision.value} rounds them a second time; "
-            "int4 cost SmolLM2-135M 0.3 nats per token that way, --precision source costs nothing"
+            f"these weights are quantised already and {plan.precision.value} rounds them a second "
+            f"time, which cost SmolLM2-135M {REQUANTIZING_COST_NATS[plan.precision]} nats per "
+            "token; --precision source costs nothing"
         )
 
 
-def _check_space(folder: Path, model: _Model, precision: Precision) -> None:
-    needed = _package_bytes(model, precision)
+def _check_space(folder: Path, plan: _Plan) -> None:
+    needed = _package_bytes(plan)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ExportError(
@@ -160,38 +184,40 @@ def _check_space(folder: Path, model: _Model, precision: Precision) -> None:
         )
 
 
-def _package_bytes(model: _Model, precision: Precision) -> int:
+def _package_bytes(plan: _Plan) -> int:
     """A generous guess at the size of the package."""
-    if precision.bits_per_weight is None:
-        path = model.fetched.path
+    if plan.precision.bits_per_weight is None:
+        path = plan.fetched.path
         files = [path] if path.is_file() else list(path.glob("*.safetensors"))
         stored = sum(file.stat().st_size for file in files)
     else:
-        stored = model.spec.num_parameters * precision.bits_per_weight // 8
+        stored = plan.spec.num_parameters * plan.precision.bits_per_weight // 8
+    if plan.job.int8_prefill:
+        stored += plan.spec.num_parameters
     return stored * 5 // 4
 
 
-def _write_graphs(
-    folder: Path, model: _Model, precision: Precision, int8_prefill: bool, progress: Progress
-) -> Graphs:
-    weights = Weights(model.spec, model.checkpoint)
-    num_layers = model.spec.num_layers
+def _write_graphs(folder: Path, plan: _Plan, progress: Progress) -> Graphs:
+    weights = Weights(plan.spec, plan.checkpoint)
+    num_layers = plan.spec.num_layers
     with (
         progress.step("building", num_layers, "layer") as step,
         _tensor_file(folder / DECODER_GRAPH) as tensors,
     ):
-        decoder = build_decoder(weights, precision, tensors, lambda: step.advance(1))
+        decoder = build_decoder(
+            weights, plan.precision, plan.job.target, tensors, lambda: step.advance(1)
+        )
     onnx.save(decoder, folder / DECODER_GRAPH)
-    if not int8_prefill:
+    if not plan.job.int8_prefill:
         return Graphs(decoder=DECODER_GRAPH)
     with progress.step("calibrating int8 prefill", unit="token"):
-        smoothing = calibrate(weights, model.tokenizer.tokenizer_json)
+        smoothing = calibrate(weights, plan.tokenizer.tokenizer_json)
     with (
         progress.step("building int8 prefill", num_layers, "layer") as step,
         _tensor_file(folder / PREFILL_GRAPH) as tensors,
     ):
         prefill = build_prefill(
-            weights, precision, smoothing, decoder, tensors, lambda: step.advance(1)
+            weights, plan.precision, smoothing, decoder, tensors, lambda: step.advance(1)
         )
     onnx.save(prefill, folder / PREFILL_GRAPH)
     return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
@@ -207,20 +233,13 @@ def _write_text_files(folder: Path, tokenizer: TokenizerFiles) -> None:
         (folder / CHAT_TEMPLATE).write_text(tokenizer.chat_template, encoding="utf-8")
 
 
-def _manifest(
-    folder: Path,
-    name: ModelName,
-    model: _Model,
-    precision: Precision,
-    graphs: Graphs,
-    entry: Entry | None,
-) -> Manifest:
-    spec, tokenizer = model.spec, model.tokenizer
+def _manifest(folder: Path, plan: _Plan, graphs: Graphs) -> Manifest:
+    spec, tokenizer = plan.spec, plan.tokenizer
     return Manifest(
-        name=str(name),
+        name=str(plan.name),
         created=int(time.time()),
-        source=_source(model.fetched.origin),
-        precision=precision.value,
+        source=_source(plan.fetched.origin),
+        precision=plan.precision.value,
         context_length=spec.context_length,
         architecture=Architecture(
             family=spec.family,
@@ -228,6 +247,7 @@ def _manifest(
             num_kv_heads=spec.num_kv_heads,
             head_dim=spec.head_dim,
             vocab_size=spec.vocab_size,
+            kv_dtype=plan.job.target.kv_dtype,
         ),
         tokens=Tokens(
             eos=tokenizer.eos_token_ids,
@@ -237,7 +257,7 @@ def _manifest(
         ),
         graphs=graphs,
         capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
-        generation=_generation(model.checkpoint, entry),
+        generation=_generation(plan.checkpoint, plan.entry),
         files=record_files(folder),
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from export.checkpoints.base import Checkpoint
+from export.checkpoints.json_file import one_line
 from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
@@ -41,6 +42,8 @@ _TOLERANCE_NATS = {
 Wrong graphs are several nats away; int8 activations alone cost 0.002 to 0.02.
 """
 
+_NUMPY_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -59,8 +62,8 @@ def verify_decoder(
 
     Raises ExportError if the logits or the tokens are not those of the weights.
     """
-    prompt = _prompt_ids(tokenizer, spec)
-    token_ids, actual = _run(graph, spec, prompt)
+    prompt = prompt_ids(tokenizer, spec)
+    token_ids, actual = _run(graph, prompt)
     expected = Reference(spec, checkpoint).logits(token_ids[:-1])
     result = compare(expected, actual)
     tolerance = _TOLERANCE_NATS[precision]
@@ -81,24 +84,33 @@ def compare(expected: Floats, actual: Floats) -> Verification:
     return Verification(float(divergence.mean()), float(divergence.max()), float(agreement.mean()))
 
 
-def _prompt_ids(tokenizer: bytes, spec: DecoderSpec) -> list[int]:
-    ids: list[int] = Tokenizer.from_str(tokenizer.decode()).encode(_PROMPT).ids
+def prompt_ids(tokenizer: bytes, spec: DecoderSpec) -> list[int]:
+    """The fixed prompt, short enough to leave room for what is decoded.
+
+    Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights.
+    """
+    try:
+        ids: list[int] = Tokenizer.from_buffer(tokenizer).encode(_PROMPT).ids
+    except Exception as error:  # the tokenizers library raises nothing more specific
+        raise ExportError(f"its tokenizer.json cannot be used: {one_line(str(error))}") from error
+    if not ids:
+        raise ExportError("its tokenizer.json cannot be used: it makes no tokens of plain English")
     largest = max(ids)
     if largest >= spec.vocab_size:
         raise ExportError(
             f"the tokenizer does not belong to the weights: it gives the token id {largest}, and "
             f"there are {spec.vocab_size}"
         )
-    return ids[: spec.context_length - _NUM_DECODED]
+    return ids[: max(1, spec.context_length - _NUM_DECODED)]
 
 
-def _run(graph: Path, spec: DecoderSpec, prompt: Sequence[int]) -> tuple[list[int], Floats]:
+def _run(graph: Path, prompt: Sequence[int]) -> tuple[list[int], Floats]:
     """The prompt and what follows it greedily, and the logits behind each token but the last."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     token_ids = list(prompt)
-    past = _empty_cache(spec)
+    past = _empty_cache(session)
     new = token_ids
     logits: list[Floats] = []
     for _ in range(_NUM_DECODED):
@@ -112,12 +124,12 @@ def _run(graph: Path, spec: DecoderSpec, prompt: Sequence[int]) -> tuple[list[in
     return token_ids, np.concatenate(logits)
 
 
-def _empty_cache(spec: DecoderSpec) -> dict[str, NDArray[np.generic]]:
-    empty = np.zeros((1, spec.num_kv_heads, 0, spec.head_dim), np.float32)
+def _empty_cache(session: ort.InferenceSession) -> dict[str, NDArray[np.generic]]:
+    """Pasts of no tokens, as the graph declares them: `[batch, kv_heads, length, head_dim]`."""
+    pasts = [value for value in session.get_inputs() if value.name.startswith("past_key_values.")]
     return {
-        f"past_key_values.{layer}.{kind}": empty
-        for layer in range(spec.num_layers)
-        for kind in ("key", "value")
+        past.name: np.zeros((1, past.shape[1], 0, past.shape[3]), _NUMPY_TYPES[past.type])
+        for past in pasts
     }
 
 

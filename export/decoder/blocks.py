@@ -111,8 +111,9 @@ def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> Bl
     extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
     half = 1 << (bits - 1)
     scales = extreme / np.float32(-half)
-    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
-    codes = np.clip(np.rint(blocks * inverse) + half, 0, 2 * half - 1).astype(np.uint8)
+    # Not by the inverse, which overflows for the smallest scales.
+    scaled = np.divide(blocks, scales, out=np.zeros_like(blocks), where=scales != 0)
+    codes = np.clip(np.rint(scaled) + half, 0, 2 * half - 1).astype(np.uint8)
     stored = codes if bits == 8 else _pack_nibbles(codes)
     return BlockWeight(bits, block_size, stored, scales[..., 0])
 

@@ -28,9 +28,14 @@ class GraphBuilder:
     """
 
     def __init__(
-        self, tensors: TensorFile, shared: Mapping[str, onnx.TensorProto] | None = None
+        self,
+        tensors: TensorFile,
+        dtype: np.dtype[np.floating],
+        shared: Mapping[str, onnx.TensorProto] | None = None,
     ) -> None:
-        """`shared` are constants of another graph beside this one, stored there."""
+        """Activations are of `dtype`. `shared` are constants of another graph beside this one."""
+        self.dtype = dtype
+        self.float_type: int = helper.np_dtype_to_tensor_dtype(dtype)
         self._tensors = tensors
         self._shared = shared or {}
         self._nodes: list[onnx.NodeProto] = []
@@ -51,6 +56,10 @@ class GraphBuilder:
             stored = self._shared.get(name)
             self._initializers[name] = self._tensors.add(name, value) if stored is None else stored
         return name
+
+    def floats(self, name: str, value: NDArray[np.floating]) -> str:
+        """A constant that takes part in the arithmetic, in the type of the activations."""
+        return self.constant(name, value.astype(self.dtype, copy=False))
 
     def reshaped(self, constant: str, name: str, shape: tuple[int, ...]) -> str:
         """The initializer `constant` under another shape, sharing its bytes."""

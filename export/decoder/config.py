@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from export.checkpoints.base import JsonValue
+from export.checkpoints.json_file import one_line
 from export.errors import ExportError
+
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,21 @@ class ConfigReader:
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
+        """A finite number."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, value, "a number")
+        # JSON's numbers have no bounds, and Python reads NaN and Infinity too.
+        if not abs(value) <= _LARGEST:
+            raise self._wrong(key, value, "a number")
         return float(value)
+
+    def positive(self, key: str, default: float | None = None) -> float:
+        """A finite number greater than zero."""
+        value = self.number(key, default)
+        if value <= 0:
+            raise self._wrong(key, value, "a positive number")
+        return value
 
     def optional_number(self, key: str) -> float | None:
         """A number, or None where it is missing or null."""
@@ -70,4 +85,4 @@ class ConfigReader:
         return value
 
     def _wrong(self, key: str, value: JsonValue, expected: str) -> ExportError:
-        return ExportError(f"{self.path}.{key} is {value!r}, expected {expected}")
+        return ExportError(f"{self.path}.{key} is {one_line(repr(value))}, expected {expected}")

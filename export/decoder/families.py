@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from export.checkpoints.base import JsonValue
+from export.checkpoints.json_file import one_line
 from export.decoder.config import ConfigReader
 from export.decoder.rope import read_rope
 from export.decoder.spec import DecoderSpec
@@ -25,14 +26,16 @@ def read_spec(config: Mapping[str, JsonValue]) -> DecoderSpec:
     read = FAMILIES.get(model_type)
     if read is None:
         supported = ", ".join(sorted(FAMILIES))
-        raise ExportError(f"architecture {model_type!r} is not supported; supported: {supported}")
+        raise ExportError(
+            f"architecture {one_line(model_type)!r} is not supported; supported: {supported}"
+        )
     return read(reader)
 
 
 def _llama(config: ConfigReader) -> DecoderSpec:
     activation = config.text("hidden_act", "silu")
     if activation != "silu":
-        raise ExportError(f"activation {activation!r} is not supported; supported: silu")
+        raise ExportError(f"activation {one_line(activation)!r} is not supported; supported: silu")
     hidden_size = config.integer("hidden_size")
     num_heads = config.integer("num_attention_heads")
     head_dim = config.integer("head_dim", hidden_size // num_heads)
@@ -53,7 +56,7 @@ def _llama(config: ConfigReader) -> DecoderSpec:
         intermediate_size=config.integer("intermediate_size"),
         vocab_size=config.integer("vocab_size"),
         context_length=config.integer("max_position_embeddings"),
-        rms_norm_eps=config.number("rms_norm_eps", 1e-6),
+        rms_norm_eps=config.positive("rms_norm_eps", 1e-6),
         rope=read_rope(config, head_dim),
         tied_head=config.flag("tie_word_embeddings", False),
         attention_bias=bias,

@@ -8,7 +8,9 @@ Inputs and outputs (B rows, S new tokens per row, T slots of the KV buffer, n wa
     logits_indices               int64 [n]      which of the B * S positions get logits
     past_key_values.{i}.key      float [B, num_kv_heads, T, head_dim], likewise .value
     present.{i}.key              the same memory as the past, new tokens written in place
-    logits                       float [n, vocab_size]
+    logits                       float32 [n, vocab_size]
+
+`float` is float32 or float16, as the target wants it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from export.decoder.layers import Layers
 from export.decoder.linear import linear
 from export.decoder.precision import Precision
 from export.decoder.spec import Linear
+from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 
@@ -33,15 +36,16 @@ from export.decoder.weights import Weights
 def build_decoder(
     weights: Weights,
     precision: Precision,
+    target: Target,
     tensors: TensorFile,
     on_layer: Callable[[], None] = lambda: None,
 ) -> onnx.ModelProto:
-    """The graph of `weights`, which go to `tensors` in `precision` as they are met.
+    """The graph of `weights` for `target`; they go to `tensors` in `precision` as they are met.
 
     `on_layer` is called after each layer. Raises ExportError if a weight is missing or has
     another shape than the spec says.
     """
-    spec, graph = weights.spec, GraphBuilder(tensors)
+    spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
     layers = Layers(graph, spec, _WeightOnly(weights, precision))
     embedding = precision.vocabulary(weights.embedding())
     graph.input("logits_indices", INT64, ["num_logits"])
@@ -65,7 +69,7 @@ def _write_head(
     tied = weights.spec.tied_head
     head = embedding if tied else precision.vocabulary(weights.head())
     logits = linear(graph, "embedding" if tied else "head", hidden, [head])
-    graph.node("Identity", [logits], "logits")
+    graph.node("Cast", [logits], "logits", to=FLOAT)
     graph.output("logits", FLOAT, ["num_logits", weights.spec.vocab_size])
 
 

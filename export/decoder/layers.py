@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.decoder.blocks import Weight
-from export.decoder.builder import CONTRIB, FLOAT, INT32, INT64, Dim, GraphBuilder
+from export.decoder.builder import CONTRIB, INT32, INT64, Dim, GraphBuilder
 from export.decoder.linear import embed
 from export.decoder.rope import rope_tables
 from export.decoder.spec import DecoderSpec, Linear
@@ -52,11 +52,11 @@ class Layers:
         shape: list[Dim] = ["batch", self.spec.num_kv_heads, "slot_length", self.spec.head_dim]
         for layer in range(self.spec.num_layers):
             for kind in ("key", "value"):
-                self.graph.input(f"past_key_values.{layer}.{kind}", FLOAT, shape)
-                self.graph.output(f"present.{layer}.{kind}", FLOAT, shape)
+                self.graph.input(f"past_key_values.{layer}.{kind}", self.graph.float_type, shape)
+                self.graph.output(f"present.{layer}.{kind}", self.graph.float_type, shape)
         cos, sin = rope_tables(self.spec.rope, self.spec.head_dim, self.spec.context_length)
-        self.graph.constant("rope.cos", cos)
-        self.graph.constant("rope.sin", sin)
+        self.graph.floats("rope.cos", cos)
+        self.graph.floats("rope.sin", sin)
         shape_value = self.graph.node("Shape", ["input_ids"], "input_shape")
         self.graph.node("Concat", [shape_value, self.graph.integers(-1)], "batched_shape", axis=0)
         flat = self.graph.node("Reshape", ["input_ids", self.graph.integers(-1)], "token_ids")
@@ -83,7 +83,7 @@ class Layers:
         self, name: str, weight: str, layer: int | None, residual: str, branch: str
     ) -> tuple[str, str]:
         """RMS norm of `residual + branch`: the sum, and the norm of it."""
-        scale = self.graph.constant(f"{name}.weight", self.writer.norm(weight, layer))
+        scale = self.graph.floats(f"{name}.weight", self.writer.norm(weight, layer))
         epsilon = self.spec.rms_norm_eps
         if not branch:
             normed = self.graph.node(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.decoder.blocks import BlockWeight, DenseWeight, Weight, stack
-from export.decoder.builder import CONTRIB, FLOAT, GraphBuilder
+from export.decoder.builder import CONTRIB, GraphBuilder
 
 _INT8_ACTIVATIONS = 4
 """MatMulNBits' `accuracy_level` under which the CPU kernels multiply in int8: the fast ones."""
@@ -35,14 +35,14 @@ def linear(
         y = graph.node("Concat", parts, f"{name}.packed", axis=-1)
     if bias is None:
         return y
-    return graph.node("Add", [y, graph.constant(f"{name}.bias", bias)], f"{name}.biased")
+    return graph.node("Add", [y, graph.floats(f"{name}.bias", bias)], f"{name}.biased")
 
 
 def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str:
-    """Rows of `weight` for `token_ids` `[N]`, float32 `[N, K]`."""
+    """Rows of `weight` for `token_ids` `[N]`: `[N, K]`."""
     if isinstance(weight, DenseWeight):
         rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
-        return _as_float(graph, name, rows, weight)
+        return _as_float(graph, f"{name}.rows", rows, weight)
     codes, scales = _blocks(graph, name, weight)
     num_rows, num_columns = weight.shape
     flat = graph.reshaped(codes, f"{name}.codes_2d", (num_rows, num_columns * weight.bits // 8))
@@ -100,24 +100,25 @@ def _correct(graph: GraphBuilder, name: str, x: str, y: str, weight: BlockWeight
     MatMulNBits takes offsets as float zero points too, but then leaves its fast path.
     """
     assert weight.offsets is not None
-    sums = block_sums(graph, x, weight.shape[1], weight.block_size)
-    offsets = graph.constant(f"{name}.offsets", np.ascontiguousarray(weight.offsets.T))
+    sums = _block_sums(graph, name, x, weight)
+    offsets = graph.floats(f"{name}.offsets", np.ascontiguousarray(weight.offsets.T))
     return graph.node("Gemm", [sums, offsets, y], f"{name}.corrected")
 
 
-def block_sums(graph: GraphBuilder, x: str, num_inputs: int, block_size: int) -> str:
-    """Sums of `x` over blocks, `[N, num_inputs / block_size]`, as a product with a 0/1 matrix."""
+def _block_sums(graph: GraphBuilder, name: str, x: str, weight: BlockWeight) -> str:
+    """Sums of `x` over blocks, `[N, K / block_size]`, as a product with a 0/1 matrix."""
+    num_inputs, block_size = weight.shape[1], weight.block_size
     num_blocks = num_inputs // block_size
     summing = np.repeat(np.eye(num_blocks, dtype=np.float32), block_size, axis=0)
-    matrix = graph.constant(f"block_sums_{num_inputs}_{block_size}", summing)
-    return graph.node("MatMul", [x, matrix], f"{x}.block_sums")
+    matrix = graph.floats(f"block_sums_{num_inputs}_{block_size}", summing)
+    return graph.node("MatMul", [x, matrix], f"{name}.block_sums")
 
 
 def _add_offsets(
     graph: GraphBuilder, name: str, token_ids: str, rows: str, weight: BlockWeight
 ) -> str:
     assert weight.offsets is not None
-    table = graph.constant(f"{name}.offsets", weight.offsets)
+    table = graph.floats(f"{name}.row_offsets_table", weight.offsets)
     offsets = graph.node("Gather", [table, token_ids], f"{name}.row_offsets")
     column = graph.node("Unsqueeze", [offsets, graph.integers(-1)], f"{name}.offset_column")
     in_blocks = graph.node(
@@ -131,7 +132,7 @@ def _add_offsets(
 
 def _blocks(graph: GraphBuilder, name: str, weight: BlockWeight) -> tuple[str, str]:
     codes = graph.constant(f"{name}.codes", weight.codes)
-    return codes, graph.constant(f"{name}.scales", weight.scales)
+    return codes, graph.floats(f"{name}.scales", weight.scales)
 
 
 def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:
@@ -139,7 +140,7 @@ def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:
 
 
 def _as_float(graph: GraphBuilder, name: str, value: str, weight: DenseWeight) -> str:
-    """`value` in float32: the arithmetic is float32 whatever the weights are stored in."""
-    if weight.values.dtype == np.float32:
+    """`value` in the type of the activations, whatever the weights are stored in."""
+    if weight.values.dtype == graph.dtype:
         return value
-    return graph.node("Cast", [value], f"{name}.float", to=FLOAT)
+    return graph.node("Cast", [value], f"{name}.float", to=graph.float_type)

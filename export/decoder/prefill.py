@@ -25,6 +25,7 @@ from export.decoder.precision import Precision
 from export.decoder.reference import Site
 from export.decoder.smoothing import Smoothing
 from export.decoder.spec import Linear
+from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 
@@ -45,7 +46,7 @@ def build_prefill(
 ) -> onnx.ModelProto:
     """The graph; what it has in common with the `decoder` beside it stays in that one's file."""
     spec = weights.spec
-    graph = GraphBuilder(tensors, _shared(decoder))
+    graph = GraphBuilder(tensors, Target.CPU.dtype, _shared(decoder))
     layers = Layers(graph, spec, _Int8(weights, smoothing))
     residual, branch = layers.start(precision.vocabulary(weights.embedding())), ""
     for layer in range(spec.num_layers):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from export.checkpoints.json_file import one_line
 from export.decoder.config import ConfigReader
 from export.decoder.spec import RopeSpec
 from export.errors import ExportError
@@ -19,21 +20,21 @@ def read_rope(config: ConfigReader, head_dim: int, default_theta: float = 10000.
     `rope_theta` beside `rope_scaling`. Raises ExportError for a rule that is not supported.
     """
     parameters = config.section("rope_parameters") or config.section("rope_scaling")
-    theta = config.number("rope_theta", default_theta)
+    theta = config.positive("rope_theta", default_theta)
     if parameters is None:
         return RopeSpec(theta)
-    theta = parameters.number("rope_theta", theta)
+    theta = parameters.positive("rope_theta", theta)
     rule = parameters.text("rope_type", parameters.text("type", "default"))
     if rule == "default":
         return RopeSpec(theta)
     if rule == "linear":
-        return RopeSpec(theta, (parameters.number("factor"),) * (head_dim // 2))
+        return RopeSpec(theta, (parameters.positive("factor"),) * (head_dim // 2))
     if rule == "llama3":
         return RopeSpec(theta, _llama3_factors(parameters, theta, head_dim))
     if rule == "factors":
-        return RopeSpec(theta, parameters.numbers("factors", length=head_dim // 2))
+        return RopeSpec(theta, _given_factors(parameters, head_dim))
     raise ExportError(
-        f"RoPE scaling {rule!r} is not supported; supported are default, linear and llama3"
+        f"RoPE scaling {one_line(rule)!r} is not supported; supported are default, linear and llama3"
     )
 
 
@@ -59,12 +60,24 @@ def rope_tables(
     return np.cos(angles) * scale, np.sin(angles) * scale
 
 
+def _given_factors(parameters: ConfigReader, head_dim: int) -> tuple[float, ...]:
+    """What a GGUF file's rope_freqs say, already resolved."""
+    factors = parameters.numbers("factors", length=head_dim // 2)
+    if min(factors) <= 0:
+        raise ExportError(f"{parameters.path}.factors has {min(factors):g}, expected above zero")
+    return factors
+
+
 def _llama3_factors(parameters: ConfigReader, theta: float, head_dim: int) -> tuple[float, ...]:
     """Llama 3.1's rule: long wavelengths are slowed, short ones kept, those between blended."""
-    factor = parameters.number("factor")
-    low = parameters.number("low_freq_factor")
-    high = parameters.number("high_freq_factor")
-    original = parameters.number("original_max_position_embeddings")
+    factor = parameters.positive("factor")
+    low = parameters.positive("low_freq_factor")
+    high = parameters.positive("high_freq_factor")
+    original = parameters.positive("original_max_position_embeddings")
+    if high <= low:
+        raise ExportError(
+            f"{parameters.path}: high_freq_factor {high:g} has to be above low_freq_factor {low:g}"
+        )
     factors = []
     for frequency in inverse_frequencies(theta, head_dim).tolist():
         wavelength = 2 * math.pi / frequency

@@ -45,7 +45,7 @@ class TensorFile:
 
     def add(self, name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
         """A reference called `name` to `array`, which is written unless it is small."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         proto = onnx.TensorProto(
             name=name,
             data_type=onnx.helper.np_dtype_to_tensor_dtype(array.dtype),
@@ -57,7 +57,8 @@ class TensorFile:
         alignment = _LARGE_ALIGNMENT if array.nbytes >= _LARGE_BYTES else _SMALL_ALIGNMENT
         self._file.write(bytes(-self._file.tell() % alignment))
         offset = self._file.tell()
-        self._file.write(array.data)
+        # As bytes, since Python's buffers do not know the type of a bfloat16.
+        self._file.write(array.reshape(-1).view(np.uint8).data)
         _refer(proto, self._path.name, offset, array.nbytes)
         return proto
 

@@ -98,7 +98,7 @@ class KvCache:
         target = self._choose_target(best, num_reused)
         request.slot = target
         num_left = request.num_prefill_tokens - num_reused
-        if 0 < num_left < MIN_PREFILL_TOKENS:
+        if num_reused and 0 < num_left < MIN_PREFILL_TOKENS:
             num_reused = request.num_prefill_tokens - MIN_PREFILL_TOKENS
         request.num_cached_tokens = request.num_computed_tokens = num_reused
         num_exact_source = self.slots[best].num_exact

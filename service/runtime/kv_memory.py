@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.ort import ort
-from service.runtime.providers import CPU, Provider
+from service.runtime.providers import CPU, IDENTITY, Provider
+from service.runtime.sessions import open_session
 
 KvShape = tuple[int, int, int, int, int]
 """(arrays, slots, kv_heads, slot_length, head_dim); a layer has two arrays, keys and values."""
@@ -63,28 +64,54 @@ class HostKv:
 
 
 class DeviceKv:
-    """In a device's memory, moved there by ONNX Runtime's own device-to-device copies.
+    """In a device's memory, moved by ONNX Runtime's own copies from one address to another.
 
-    One tensor per array and slot would not be contiguous over slots, so an array is one tensor and
-    a slot of it a view made through DLPack. Whole slots are moved, whatever `num_tokens` is.
+    Whole slots are moved, whatever `num_tokens` is: a slot is one stretch of memory, its first
+    tokens are one stretch per head.
     """
 
     def __init__(self, shape: KvShape, dtype: np.dtype[np.generic], provider: Provider) -> None:
         self.shape = shape
-        arrays, slots, kv_heads, slot_length, head_dim = shape
-        self._slot_bytes = kv_heads * slot_length * head_dim * dtype.itemsize
-        self._arrays = [
-            ort.OrtValue.ortvalue_from_shape_and_type(
-                [slots, kv_heads, slot_length, head_dim], dtype.type, provider.memory, 0
-            )
-            for _ in range(arrays)
-        ]
+        arrays, slots, *slot_shape = shape
+        self._slot_bytes = int(np.prod(slot_shape)) * dtype.itemsize
+        zeros = np.zeros((slots, *slot_shape), dtype)
+        self._arrays = [_on_device(zeros, provider) for _ in range(arrays)]
+        self._spare = _on_device(zeros[0], provider)
+        self._copier = _Copier(provider, self._slot_bytes)
 
     def address(self, array: int, slot: int) -> int:
         return int(self._arrays[array].data_ptr()) + slot * self._slot_bytes
 
-    def copy(self, source: int, target: int, num_tokens: int) -> None:
-        raise NotImplementedError
+    def copy(self, source: int, target: int, num_tokens: int) -> None:  # noqa: ARG002
+        for array in range(len(self._arrays)):
+            self._copier.copy(self.address(array, source), self.address(array, target))
 
-    def swap(self, first: int, second: int, num_tokens: int) -> None:
-        raise NotImplementedError
+    def swap(self, first: int, second: int, num_tokens: int) -> None:  # noqa: ARG002
+        spare = int(self._spare.data_ptr())
+        for array in range(len(self._arrays)):
+            one, other = self.address(array, first), self.address(array, second)
+            self._copier.copy(one, spare)
+            self._copier.copy(other, one)
+            self._copier.copy(spare, other)
+
+
+class _Copier:
+    """Copies a fixed number of bytes within a device: a graph of one Identity node."""
+
+    def __init__(self, provider: Provider, num_bytes: int) -> None:
+        self._session = open_session(IDENTITY, provider)
+        self._binding = self._session.io_binding()
+        self._place = (provider.memory, 0, np.float32, [num_bytes // 4])
+
+    def copy(self, source: int, target: int) -> None:
+        self._binding.bind_input("source", *self._place, source)
+        self._binding.bind_output("target", *self._place, target)
+        self._session.run_with_iobinding(self._binding)
+
+
+def _on_device(values: NDArray[np.generic], provider: Provider) -> ort.OrtValue:
+    value = ort.OrtValue.ortvalue_from_shape_and_type(
+        values.shape, values.dtype.type, provider.memory, 0
+    )
+    value.update_inplace(values)
+    return value

@@ -11,12 +11,12 @@ from service.runtime.ort import check_distributions, installed_distributions, or
 
 DeviceSetting = Literal["auto", "cpu", "cuda", "directml"]
 
-_PROBE = (
+IDENTITY = (
     b'\x08\n:P\n\x1a\n\x06source\x12\x06target"\x08Identity\x12\x04copy'
     b"Z\x15\n\x06source\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01n"
     b"b\x15\n\x06target\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x15"
 )
-"""An ONNX model of one Identity node over float32 [n]: what any provider can run."""
+"""An ONNX model that copies `source` to `target`, both float32 [n]: what any provider can run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ CPU = Provider(
     name="CPUExecutionProvider",
     extra="cpu",
     memory="cpu",
-    kv_dtypes=("float32",),
+    kv_dtypes=("float32", "float16"),
     needs="any processor",
 )
 CUDA = Provider(
@@ -117,7 +117,10 @@ def failure(provider: Provider) -> str | None:
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         ort.InferenceSession(
-            _PROBE, options, providers=[(provider.name, dict(provider.options))], enable_fallback=0
+            IDENTITY,
+            options,
+            providers=[(provider.name, dict(provider.options))],
+            enable_fallback=0,
         )
     except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types here
         return reason_of(error)

@@ -28,8 +28,8 @@ def share_threads(num_threads: int) -> None:
     ort.set_global_thread_pool_sizes(num_threads, 1)
 
 
-def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
-    """The graph at `path` on `provider` and on no other.
+def open_session(model: Path | bytes, provider: Provider) -> ort.InferenceSession:
+    """The graph in a file, or as bytes, on `provider` and on no other.
 
     Raises PackageCorrupt if ONNX Runtime does not accept the graph there.
     """
@@ -41,15 +41,16 @@ def open_session(path: Path, provider: Provider) -> ort.InferenceSession:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         return ort.InferenceSession(
-            path,
+            model,
             options,
             providers=[(provider.name, dict(provider.options))],
             enable_fallback=0,
         )
     except Exception as error:
-        reason = reason_of(error).replace(str(path.parent), "")
+        name, folder = ("a graph", "") if isinstance(model, bytes) else (model.name, model.parent)
+        reason = reason_of(error).replace(f"{folder}/", "")
         raise PackageCorrupt(
-            f"ONNX Runtime cannot load {path.name} on {provider.device}: {reason}"
+            f"ONNX Runtime cannot load {name} on {provider.device}: {reason}"
         ) from error
 
 

@@ -10,6 +10,7 @@ import msgspec
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
 
+KvDtype = Literal["float32", "float16"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 TokenId = Annotated[int, msgspec.Meta(ge=0)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=100)]
@@ -34,7 +35,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     num_kv_heads: Positive
     head_dim: Positive
     vocab_size: Positive
-    kv_dtype: Literal["float32", "float16"] = "float32"
+    kv_dtype: KvDtype = "float32"
 
     @property
     def kv_bytes_per_token(self) -> int:

@@ -63,7 +63,7 @@ def test_the_prompt_of_a_running_request_is_copied() -> None:
     cache = KvCache(2)
     running = _admit(cache, TEXT[:40])
     _decode(running, 1, 2, 3)
-    request = make_request([*TEXT[:40], 1, 2, 9, 9])
+    request = make_request([*TEXT[:40], 1, 2, 9, 9, 9])
     assert cache.allocate(request) == [Copy(0, 1, 42)]
     assert running.slot == 0
 
@@ -104,6 +104,13 @@ def test_never_one_token_is_left_to_prefill(num_new: int, num_left: int) -> None
     assert request.num_prefill_tokens - request.num_computed_tokens == num_left
 
 
+@pytest.mark.parametrize("num_tokens", [1, 2, 3])
+def test_the_shortest_prompts_start_at_their_beginning(num_tokens: int) -> None:
+    request = make_request(TEXT[:num_tokens])
+    assert KvCache(1).allocate(request) == []
+    assert request.num_computed_tokens == 0
+
+
 def test_the_same_prompt_again_needs_no_prefill() -> None:
     cache = KvCache(2)
     _cached(cache, TEXT[:20], 1)
@@ -120,9 +127,14 @@ def test_seeded_requests_reuse_prefilled_tokens_only() -> None:
     seeded = make_request(prompt, sampling=SEEDED)
     cache.allocate(seeded)
     assert seeded.num_cached_tokens == 19
-    other = make_request(prompt, sampling=GREEDY)
-    KvCache(1).allocate(other)
-    assert other.num_cached_tokens == 0
+
+
+def test_unseeded_requests_reuse_decoded_tokens_too() -> None:
+    cache = KvCache(3)
+    _cached(cache, TEXT[:20], 1, 2, 3, 4)
+    request = make_request([*TEXT[:20], 1, 2, 3, 4, 50, 51])
+    cache.allocate(request)
+    assert request.num_cached_tokens == 23
 
 
 def test_a_slot_behind_decoded_tokens_stays_inexact() -> None:
@@ -152,11 +164,9 @@ def test_exactness_is_that_of_the_copied_part() -> None:
     assert copied.num_cached_tokens == 33
     cache.release(source)
     cache.release(copied)
-    cache.allocate(_filler := make_request([5] * 30))
     seeded = make_request([*TEXT[:30], 1, 2, 3, *range(40)], sampling=SEEDED)
     cache.allocate(seeded)
     assert seeded.num_cached_tokens == 29
-    assert _filler.slot != seeded.slot
 
 
 def test_an_aborted_prefill_counts_as_far_as_it_came() -> None:

@@ -1,0 +1,27 @@
+"""What a package is made for: the arithmetic that a provider's kernels want."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from service.store.manifest import KvDtype
+
+
+class Target(Enum):
+    """A kind of device. GroupQueryAttention takes float32 on CPU and 16 bits on CUDA
+    (ONNX Runtime's docs/OperatorKernels.md), and the whole graph follows it."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    @property
+    def kv_dtype(self) -> KvDtype:
+        """The type of keys and values."""
+        return "float16" if self is Target.CUDA else "float32"
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The type of all activations, keys and values among them."""
+        return np.dtype(self.kv_dtype)
