@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except MemoryError:
+        print("export: not enough memory for this model", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("export: interrupted; nothing was changed", file=sys.stderr)
         return 130
@@ -86,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--prefill",
-        choices=["shared", "int8"],
-        default="shared",
+        choices=["float", "int8"],
+        default="float",
         help="int8 adds a graph that reads prompts about twice as fast and doubles the package",
     )
     parser.add_argument(

@@ -16,8 +16,9 @@ from export.checkpoints.open import open_checkpoint
 from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
+from export.decoder.int8_prefill import build_int8_prefill
 from export.decoder.precision import Precision
-from export.decoder.prefill import build_prefill
+from export.decoder.prefill import derive_prefill, gains_from_prefill_graph
 from export.decoder.smoothing import calibrate
 from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
@@ -28,6 +29,8 @@ from export.progress import Progress, format_amount
 from export.sources.base import Fetched, Origin
 from export.sources.resolver import resolve
 from export.verify import Verification, verify_decoder
+from export.verify_prompt import prompt_ids
+from export.verify_transformers import verify_against_transformers
 from service.store.manifest import (
     Architecture,
     GenerationDefaults,
@@ -107,6 +110,9 @@ def run(job: Job, progress: Progress) -> Exported:
                 plan.tokenizer.tokenizer_json,
                 plan.precision,
             )
+            verify_against_transformers(
+                plan.fetched.path, plan.spec, plan.checkpoint, plan.tokenizer.tokenizer_json
+            )
         write_manifest(folder, _manifest(folder, plan, graphs))
     return Exported(plan.name, job.models / plan.name.folder, plan.precision, verification)
 
@@ -120,6 +126,9 @@ def _plan(job: Job, progress: Progress) -> _Plan:
     fetched = source.fetch(job.models / DOWNLOADS, progress)
     checkpoint = open_checkpoint(fetched.path)
     spec = read_spec(checkpoint.config)
+    tokenizer = checkpoint.tokenizer()
+    # Needed to verify, and wrong more often than all else: better refused before the long part.
+    prompt_ids(tokenizer.tokenizer_json, spec)
     return _Plan(
         job=job,
         name=name,
@@ -127,7 +136,7 @@ def _plan(job: Job, progress: Progress) -> _Plan:
         fetched=fetched,
         checkpoint=checkpoint,
         spec=spec,
-        tokenizer=checkpoint.tokenizer(),
+        tokenizer=tokenizer,
         precision=job.precision or _default_precision(spec, checkpoint),
     )
 
@@ -208,19 +217,30 @@ def _write_graphs(folder: Path, plan: _Plan, progress: Progress) -> Graphs:
             weights, plan.precision, plan.job.target, tensors, lambda: step.advance(1)
         )
     onnx.save(decoder, folder / DECODER_GRAPH)
-    if not plan.job.int8_prefill:
+    prefill = _prefill_graph(folder, plan, decoder, progress)
+    if prefill is None:
         return Graphs(decoder=DECODER_GRAPH)
+    onnx.save(prefill, folder / PREFILL_GRAPH)
+    return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
+
+
+def _prefill_graph(
+    folder: Path, plan: _Plan, decoder: onnx.ModelProto, progress: Progress
+) -> onnx.ModelProto | None:
+    """A graph for prompts, where one is asked for or is faster than the decoder's own."""
+    if not plan.job.int8_prefill:
+        derive = plan.job.target is Target.CPU and gains_from_prefill_graph(decoder)
+        return derive_prefill(decoder) if derive else None
+    weights = Weights(plan.spec, plan.checkpoint)
     with progress.step("calibrating int8 prefill", unit="token"):
         smoothing = calibrate(weights, plan.tokenizer.tokenizer_json)
     with (
-        progress.step("building int8 prefill", num_layers, "layer") as step,
+        progress.step("building int8 prefill", plan.spec.num_layers, "layer") as step,
         _tensor_file(folder / PREFILL_GRAPH) as tensors,
     ):
-        prefill = build_prefill(
+        return build_int8_prefill(
             weights, plan.precision, smoothing, decoder, tensors, lambda: step.advance(1)
         )
-    onnx.save(prefill, folder / PREFILL_GRAPH)
-    return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
 
 
 def _tensor_file(graph: Path) -> TensorFile:
@@ -230,7 +250,8 @@ def _tensor_file(graph: Path) -> TensorFile:
 def _write_text_files(folder: Path, tokenizer: TokenizerFiles) -> None:
     (folder / TOKENIZER).write_bytes(tokenizer.tokenizer_json)
     if tokenizer.chat_template is not None:
-        (folder / CHAT_TEMPLATE).write_text(tokenizer.chat_template, encoding="utf-8")
+        # Replaced is what JSON can escape and UTF-8 cannot hold.
+        (folder / CHAT_TEMPLATE).write_bytes(tokenizer.chat_template.encode(errors="replace"))
 
 
 def _manifest(folder: Path, plan: _Plan, graphs: Graphs) -> Manifest:
@@ -276,7 +297,8 @@ def _generation(checkpoint: Checkpoint, entry: Entry | None) -> GenerationDefaul
     """The model's own defaults where it has some, else those the catalogue knows for it."""
     own = ConfigReader(checkpoint.generation_config, "generation_config")
     known = entry.generation if entry else None
+    temperature, top_p = own.optional_number("temperature"), own.optional_number("top_p")
     return GenerationDefaults(
-        temperature=own.optional_number("temperature") or (known.temperature if known else None),
-        top_p=own.optional_number("top_p") or (known.top_p if known else None),
+        temperature=known.temperature if temperature is None and known else temperature,
+        top_p=known.top_p if top_p is None and known else top_p,
     )

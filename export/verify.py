@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from export.checkpoints.base import Checkpoint
 from export.checkpoints.json_file import one_line
@@ -17,18 +16,13 @@ from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
+from export.verify_prompt import NUM_DECODED, prompt_ids
 
 # ONNX Runtime reports usage over the network unless told not to before its first import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 Floats = NDArray[np.float32]
-
-_PROMPT = (
-    "A retort is a glass vessel with a long neck, used since the days of the alchemists to "
-    "distil liquids. It is heated from below, and what rises in it"
-)
-_NUM_DECODED = 8
 
 _TOLERANCE_NATS = {
     Precision.FP32: 1e-6,
@@ -63,9 +57,16 @@ def verify_decoder(
     Raises ExportError if the logits or the tokens are not those of the weights.
     """
     prompt = prompt_ids(tokenizer, spec)
-    token_ids, actual = _run(graph, prompt)
-    expected = Reference(spec, checkpoint).logits(token_ids[:-1])
-    result = compare(expected, actual)
+    try:
+        token_ids, actual = _run(graph, prompt)
+    except Exception as error:  # ONNX Runtime's errors have no common base class
+        raise ExportError(
+            f"ONNX Runtime refuses the package: {one_line(str(error), 300)}"
+        ) from error
+    # Infinite and undefined numbers are no accident to warn of: they show in the divergence.
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = Reference(spec, checkpoint).logits(token_ids[:-1])
+        result = compare(expected, actual)
     tolerance = _TOLERANCE_NATS[precision]
     if not result.mean_divergence <= tolerance:
         raise ExportError(
@@ -84,36 +85,16 @@ def compare(expected: Floats, actual: Floats) -> Verification:
     return Verification(float(divergence.mean()), float(divergence.max()), float(agreement.mean()))
 
 
-def prompt_ids(tokenizer: bytes, spec: DecoderSpec) -> list[int]:
-    """The fixed prompt, short enough to leave room for what is decoded.
-
-    Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights.
-    """
-    try:
-        ids: list[int] = Tokenizer.from_buffer(tokenizer).encode(_PROMPT).ids
-    except Exception as error:  # the tokenizers library raises nothing more specific
-        raise ExportError(f"its tokenizer.json cannot be used: {one_line(str(error))}") from error
-    if not ids:
-        raise ExportError("its tokenizer.json cannot be used: it makes no tokens of plain English")
-    largest = max(ids)
-    if largest >= spec.vocab_size:
-        raise ExportError(
-            f"the tokenizer does not belong to the weights: it gives the token id {largest}, and "
-            f"there are {spec.vocab_size}"
-        )
-    return ids[: max(1, spec.context_length - _NUM_DECODED)]
-
-
 def _run(graph: Path, prompt: Sequence[int]) -> tuple[list[int], Floats]:
     """The prompt and what follows it greedily, and the logits behind each token but the last."""
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised, which is enough
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     token_ids = list(prompt)
     past = _empty_cache(session)
     new = token_ids
     logits: list[Floats] = []
-    for _ in range(_NUM_DECODED):
+    for _ in range(NUM_DECODED):
         outputs = session.run(None, _feeds(new, len(token_ids), past))
         names = [output.name for output in session.get_outputs()]
         results = dict(zip(names, outputs, strict=True))

@@ -38,6 +38,8 @@ def bound_socket(settings: Settings) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise StartupError(f"cannot listen on {shown}: {error.strerror}") from None
+    except UnicodeError:
+        raise StartupError(f"cannot listen on {shown}: that is no host name") from None
     # On Windows SO_REUSEADDR would let two servers share the port.
     if sys.platform == "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

@@ -68,7 +68,9 @@ def carry(tensor: Tensor) -> Weight:
 
 def densify(tensor: Tensor, dtype: type[np.float16] | type[np.float32]) -> DenseWeight:
     """`tensor` as plain numbers of `dtype`."""
-    return DenseWeight(dequantize(tensor).astype(dtype, copy=False))
+    # What float16 cannot hold becomes infinite; verifying the package then refuses it.
+    with np.errstate(over="ignore"):
+        return DenseWeight(dequantize(tensor).astype(dtype, copy=False))
 
 
 def quantize(tensor: Tensor, bits: Bits, block_size: int) -> BlockWeight:

@@ -50,21 +50,18 @@ class GraphBuilder:
     def output(self, name: str, dtype: int, shape: Sequence[Dim]) -> None:
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        """An initializer; asking for a name again gives the first one."""
+    def constant(self, name: str, value: NDArray[np.generic], *, same_as: str = "") -> str:
+        """An initializer; asking for a name again gives the first one.
+
+        If there is a constant `same_as`, its bytes serve again under the shape of `value`.
+        """
         if name not in self._initializers:
-            stored = self._shared.get(name)
-            self._initializers[name] = self._tensors.add(name, value) if stored is None else stored
+            self._initializers[name] = self._store(name, value, self._initializers.get(same_as))
         return name
 
     def floats(self, name: str, value: NDArray[np.floating]) -> str:
         """A constant that takes part in the arithmetic, in the type of the activations."""
         return self.constant(name, value.astype(self.dtype, copy=False))
-
-    def reshaped(self, constant: str, name: str, shape: tuple[int, ...]) -> str:
-        """The initializer `constant` under another shape, sharing its bytes."""
-        self._initializers[name] = view_of(self._initializers[constant], name, shape)
-        return name
 
     def integers(self, *values: int) -> str:
         """An int64 vector."""
@@ -91,6 +88,14 @@ class GraphBuilder:
         self._nodes.append(
             helper.make_node(op, inputs, outputs, name=f"{name}/{op}", domain=domain, **attrs)
         )
+
+    def _store(
+        self, name: str, value: NDArray[np.generic], twin: onnx.TensorProto | None
+    ) -> onnx.TensorProto:
+        if twin is not None:
+            return view_of(twin, name, value.shape)
+        shared = self._shared.get(name)
+        return self._tensors.add(name, value) if shared is None else shared
 
     def model(self, name: str) -> onnx.ModelProto:
         """The finished model, its external data not included."""

@@ -15,6 +15,9 @@ from export.decoder.rope import read_rope
 from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
 
+_HEAD_DIM_STEP = 16
+"""What GroupQueryAttention with a rotary embedding asks head sizes to be a multiple of."""
+
 
 def read_spec(config: Mapping[str, JsonValue]) -> DecoderSpec:
     """The spec of the decoder that `config` (Hugging Face's keys) describes.
@@ -40,10 +43,12 @@ def _llama(config: ConfigReader) -> DecoderSpec:
     num_heads = config.integer("num_attention_heads")
     head_dim = config.integer("head_dim", hidden_size // num_heads)
     num_kv_heads = config.integer("num_key_value_heads", num_heads)
-    if num_heads % num_kv_heads or head_dim % 2:
+    if num_heads % num_kv_heads:
+        raise ExportError(f"{num_heads} query heads cannot share {num_kv_heads} key-value heads")
+    if head_dim % _HEAD_DIM_STEP:
         raise ExportError(
-            f"{num_heads} query heads over {num_kv_heads} key-value heads of size {head_dim} "
-            "are not supported"
+            f"attention heads of size {head_dim} are not supported; supported are multiples of "
+            f"{_HEAD_DIM_STEP}"
         )
     bias = config.flag("attention_bias", False)
     return DecoderSpec(

@@ -43,12 +43,14 @@ def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str
     if isinstance(weight, DenseWeight):
         rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
         return _as_float(graph, f"{name}.rows", rows, weight)
-    codes, scales = _blocks(graph, name, weight)
-    num_rows, num_columns = weight.shape
-    flat = graph.reshaped(codes, f"{name}.codes_2d", (num_rows, num_columns * weight.bits // 8))
+    table = weight.codes.reshape(weight.codes.shape[0], -1)
     rows = graph.node(
         "GatherBlockQuantized",
-        [flat, token_ids, scales],
+        [
+            graph.constant(f"{name}.table", table),
+            token_ids,
+            graph.floats(f"{name}.scales", weight.scales),
+        ],
         f"{name}.rows",
         domain=CONTRIB,
         bits=weight.bits,
@@ -106,12 +108,10 @@ def _correct(graph: GraphBuilder, name: str, x: str, y: str, weight: BlockWeight
 
 
 def _block_sums(graph: GraphBuilder, name: str, x: str, weight: BlockWeight) -> str:
-    """Sums of `x` over blocks, `[N, K / block_size]`, as a product with a 0/1 matrix."""
-    num_inputs, block_size = weight.shape[1], weight.block_size
-    num_blocks = num_inputs // block_size
-    summing = np.repeat(np.eye(num_blocks, dtype=np.float32), block_size, axis=0)
-    matrix = graph.floats(f"block_sums_{num_inputs}_{block_size}", summing)
-    return graph.node("MatMul", [x, matrix], f"{name}.block_sums")
+    """Sums of `x` over blocks, `[N, K / block_size]`."""
+    shape = graph.integers(-1, weight.scales.shape[1], weight.block_size)
+    blocks = graph.node("Reshape", [x, shape], f"{name}.blocks")
+    return graph.node("ReduceSum", [blocks, graph.integers(-1)], f"{name}.block_sums", keepdims=0)
 
 
 def _add_offsets(
@@ -131,7 +131,7 @@ def _add_offsets(
 
 
 def _blocks(graph: GraphBuilder, name: str, weight: BlockWeight) -> tuple[str, str]:
-    codes = graph.constant(f"{name}.codes", weight.codes)
+    codes = graph.constant(f"{name}.codes", weight.codes, same_as=f"{name}.table")
     return codes, graph.floats(f"{name}.scales", weight.scales)
 
 

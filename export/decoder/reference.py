@@ -93,7 +93,10 @@ class Reference:
 
     def _gated(self, layer: int, x: Floats) -> Floats:
         gate = self._linear(self.spec.gate, layer, x)
-        gated: Floats = gate / (1 + np.exp(-gate)) * self._linear(self.spec.up, layer, x)
+        # Far below zero the exponential overflows to infinity, and the quotient is a proper zero.
+        with np.errstate(over="ignore"):
+            activated = gate / (1 + np.exp(-gate))
+        gated: Floats = activated * self._linear(self.spec.up, layer, x)
         return gated
 
     def _head(self, x: Floats) -> Floats:

@@ -34,7 +34,8 @@ def read_rope(config: ConfigReader, head_dim: int, default_theta: float = 10000.
     if rule == "factors":
         return RopeSpec(theta, _given_factors(parameters, head_dim))
     raise ExportError(
-        f"RoPE scaling {one_line(rule)!r} is not supported; supported are default, linear and llama3"
+        f"RoPE scaling {one_line(rule)!r} is not supported; supported are default, linear and "
+        "llama3"
     )
 
 

@@ -55,12 +55,19 @@ class TensorFile:
             proto.raw_data = array.tobytes()
             return proto
         alignment = _LARGE_ALIGNMENT if array.nbytes >= _LARGE_BYTES else _SMALL_ALIGNMENT
-        self._file.write(bytes(-self._file.tell() % alignment))
+        self._write(bytes(-self._file.tell() % alignment))
         offset = self._file.tell()
         # As bytes, since Python's buffers do not know the type of a bfloat16.
-        self._file.write(array.reshape(-1).view(np.uint8).data)
+        self._write(array.reshape(-1).view(np.uint8).data)
         _refer(proto, self._path.name, offset, array.nbytes)
         return proto
+
+    def _write(self, content: bytes | memoryview) -> None:
+        try:
+            self._file.write(content)
+        except OSError as error:
+            # Python does not say which file it could not write to.
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 def view_of(proto: onnx.TensorProto, name: str, shape: tuple[int, ...]) -> onnx.TensorProto:

@@ -45,7 +45,7 @@ class Access:
         return cls(hosts, None if key is None else _digest(key.encode()))
 
     def check(self, scope: HTTPScope) -> None:
-        """Raises Forbidden or InvalidApiKey."""
+        """Raises Forbidden or InvalidApiKey. Headers that proxies add count for nothing."""
         if self.hosts is not None:
             self._check_host(scope, self.hosts)
         is_open = scope["path"] in _OPEN_PATHS or scope["method"] == "OPTIONS"
@@ -95,6 +95,7 @@ class Gate:
             await send(message)
 
         try:
+            _check_framing(scope)
             self._access.check(scope)
         except RequestError as error:
             await _refuse(error, marked_send)
@@ -106,6 +107,14 @@ class Gate:
                 await _answer_preflight(scope, marked_send)
                 return
         await self._app(scope, receive, marked_send)
+
+
+def _check_framing(scope: HTTPScope) -> None:
+    """Two lengths are how requests are hidden in the bodies of others behind some proxies."""
+    if header(scope, b"transfer-encoding") and header(scope, b"content-length"):
+        raise RequestError(
+            "A request has either a Content-Length or a Transfer-Encoding.", code="bad_request"
+        )
 
 
 async def _refuse(error: RequestError, send: Send) -> None:

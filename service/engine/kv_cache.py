@@ -69,14 +69,9 @@ class Slot:
         """How many leading tokens of `request` need no prefill if it starts from this slot."""
         known = self.cached_token_ids()
         if request.needs_exact_cache:
-            known = known[: self._num_exact_now()]
+            known = known[: self.num_exact]
         common = _common_prefix(known, request.prompt_token_ids[: request.num_prefill_tokens])
         return common if common >= MIN_REUSED_TOKENS else 0
-
-    def _num_exact_now(self) -> int:
-        if self.owner is None:
-            return self.num_exact
-        return min(self.num_exact, self.owner.num_computed_tokens)
 
 
 class KvCache:

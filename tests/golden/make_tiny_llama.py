@@ -1,4 +1,4 @@
-"""Writes the random llamas of `tiny_llama_a` and `tiny_llama_b`, and what transformers makes of them.
+"""Writes the random llamas `tiny_llama_a` and `tiny_llama_b`, and what transformers makes of them.
 
     python tests/golden/make_tiny_llama.py
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
-_START_LIMIT_S = 30
+_START_LIMIT_S = 120
+"""Long enough to export a model first on a busy machine."""
 _LISTENING = re.compile(r"listening on http://[^ ]*:(\d+)")
 
 
@@ -70,6 +71,10 @@ def running(module: str, *arguments: str) -> Iterator[ServerProcess]:
             server.port = int(found[1])
             yield server
         finally:
+            if not server.port:
+                process.terminate()  # so that it ends what it has started itself
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
             process.kill()
             process.wait()
             reader.join()

@@ -29,7 +29,7 @@ class TickingGeneration:
     num_output_tokens: int = 0
 
     def abort(self) -> None:
-        print("aborted", file=sys.stderr, flush=True)
+        sys.stderr.write("aborted\n")
 
     async def __aiter__(self) -> AsyncIterator[FakeDelta]:
         text = "tick " * (20_000 if self.num_prompt_tokens >= 1000 else 100)
@@ -70,7 +70,7 @@ def main() -> int:
         with bound_socket(settings) as listener:
             serve(settings, create_app(settings, open_pool), listener)
     except StartupError as error:
-        print(f"retort: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"retort: {error.message}\n")
         return 1
     return 0
 

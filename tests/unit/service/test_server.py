@@ -52,6 +52,8 @@ def test_a_port_is_taken_as_soon_as_it_is_bound() -> None:
 def test_an_address_that_is_not_ours_is_told_in_one_line() -> None:
     with pytest.raises(StartupError, match=r"cannot listen on no-such-host\.invalid"):
         bound_socket(Settings(host="no-such-host.invalid", port=0))
+    with pytest.raises(StartupError, match="that is no host name"):
+        bound_socket(Settings(host="a" * 100, port=0))
     with pytest.raises(StartupError, match=r"cannot listen on 192\.0\.2\.1"):
         bound_socket(Settings(host="192.0.2.1", port=0))
 
@@ -125,11 +127,6 @@ def test_hanging_up_aborts_the_answer(stream: bool, reset: bool) -> None:
         server.wait_for("aborted", 1)
         with server.post(CHAT, ask(1)) as other:
             assert b"[DONE]" in read_all(other)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @asynccontextmanager

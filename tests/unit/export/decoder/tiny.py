@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.checkpoints.base import Encoding, JsonValue, Tensor, TokenizerFiles
+from export.checkpoints.base import Checkpoint, Encoding, JsonValue, Tensor, TokenizerFiles
 from export.decoder.graph import build_decoder
 from export.decoder.precision import Precision
 from export.decoder.spec import DecoderSpec, Linear, RopeSpec
@@ -101,7 +101,7 @@ def linears(spec: DecoderSpec) -> tuple[Linear, ...]:
 
 
 def build(
-    folder: Path, spec: DecoderSpec, checkpoint: Tiny, precision: Precision = Precision.FP32
+    folder: Path, spec: DecoderSpec, checkpoint: Checkpoint, precision: Precision = Precision.FP32
 ) -> Path:
     """Writes the graph and its data into `folder`."""
     path = folder / "model.onnx"

@@ -10,11 +10,6 @@ from tests.unit.service.api.fakes import FakeModel, FakePool, Script, fake_pool,
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def script() -> Script:
     return Script()
 

@@ -14,6 +14,7 @@ from service.health import Health
 from service.settings import Settings
 from service.store.manifest import (
     Architecture,
+    FileRecord,
     Graphs,
     Manifest,
     Source,
@@ -162,7 +163,7 @@ def fake_pool(script: Script) -> FakePool:
         ),
         tokens=Tokens(),
         graphs=Graphs(decoder="decoder.onnx"),
-        files={},
+        files={"decoder.onnx": FileRecord(size=0, sha256="0" * 64)},
     )
     return FakePool(FakeModel(manifest, script))
 

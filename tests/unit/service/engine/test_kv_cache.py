@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.kv_cache import MIN_REUSED_TOKENS, Copy, KvCache, Swap
+from service.engine.kv_cache import Copy, KvCache, Swap
 from service.engine.request import Request
 from tests.unit.service.engine.requests import GREEDY, SEEDED, make_request
 
@@ -86,7 +86,7 @@ def test_the_last_output_was_never_computed() -> None:
     assert request.num_cached_tokens == 21
 
 
-@pytest.mark.parametrize(("common", "reused"), [(MIN_REUSED_TOKENS - 1, 0), (8, 8), (9, 9)])
+@pytest.mark.parametrize(("common", "reused"), [(1, 0), (7, 0), (8, 8), (9, 9)])
 def test_short_beginnings_are_computed_anew(common: int, reused: int) -> None:
     cache = KvCache(2)
     _cached(cache, TEXT[:20], 1)
@@ -227,11 +227,19 @@ def test_the_row_apart_comes_to_the_others() -> None:
     cache.check(requests)
 
 
-def test_what_is_short_moves() -> None:
+@pytest.mark.parametrize(
+    ("lengths", "swap"),
+    [
+        ({0: 5000, 1: 0, 2: 5000, 3: 10}, Swap(1, 3, 10)),
+        ({0: 10, 1: 0, 2: 5000, 3: 5000}, Swap(1, 0, 10)),
+        ({0: 30, 1: 7000, 2: 20, 3: 10}, Swap(1, 3, 7000)),
+    ],
+)
+def test_what_is_short_moves(lengths: dict[int, int], swap: Swap) -> None:
     cache = KvCache(4)
-    requests = _rows(cache, [0, 2, 3], lengths={0: 5000, 1: 0, 2: 10, 3: 10})
-    assert cache.gather(requests) == [Swap(1, 3, 10)]
-    assert requests[0].slot == 0
+    requests = _rows(cache, [0, 2, 3], lengths=lengths)
+    assert cache.gather(requests) == [swap]
+    cache.check(requests)
 
 
 def test_what_a_free_slot_keeps_moves_with_it() -> None:

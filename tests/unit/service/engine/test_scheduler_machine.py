@@ -168,8 +168,8 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 
 def _fresh(request: Request) -> list[Entry]:
-    kind = "together" if request.num_prefill_tokens > 1 else "alone"
-    prompt = [Entry(token_id, kind) for token_id in request.prompt_token_ids[:-1]]
+    prefill = request.prompt_token_ids[:-1]
+    prompt = [Entry(token_id, "together" if len(prefill) > 1 else "alone") for token_id in prefill]
     decoded = [request.prompt_token_ids[-1], *request.output_token_ids]
     return prompt + [Entry(token_id, "alone") for token_id in decoded]
 

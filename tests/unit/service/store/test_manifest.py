@@ -13,7 +13,6 @@ from service.store.manifest import (
     FileRecord,
     GenerationDefaults,
     Graphs,
-    Manifest,
     read_manifest,
     write_manifest,
 )
@@ -27,6 +26,14 @@ def _written(folder: Path, **changes: object) -> None:
     document = json.loads(msgspec.json.encode(manifest())) | changes
     kept = {key: value for key, value in document.items() if value is not None}
     (folder / MANIFEST_NAME).write_text(json.dumps(kept))
+
+
+def _outcome(folder: Path) -> str:
+    """The name of the manifest read, or why it was refused; no other error is allowed."""
+    try:
+        return read_manifest(folder).name
+    except ValueError as error:
+        return str(error)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -140,10 +147,7 @@ def test_a_manifest_with_bytes_overwritten_is_read_or_refused(
     start = position % len(content)
     content[start : start + len(patch)] = patch
     (tmp_path / MANIFEST_NAME).write_bytes(bytes(content))
-    try:
-        assert isinstance(read_manifest(tmp_path), Manifest)
-    except ValueError as error:
-        assert "\n" not in str(error)
+    assert _outcome(tmp_path).isprintable()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

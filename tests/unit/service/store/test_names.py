@@ -104,8 +104,7 @@ def test_a_part_has_at_most_80_characters() -> None:
 def test_a_name_that_parses_survives_being_written_and_being_a_folder(text: str) -> None:
     try:
         name = ModelName.parse(text)
-    except ValueError as error:
-        assert "\n" not in str(error)
+    except ValueError:
         return
     assert ModelName.parse(str(name)) == name
     assert ModelName.from_folder(PurePosixPath(*name.folder.parts)) == name

@@ -22,6 +22,12 @@ def publish(root: Path, name: ModelName, content: bytes) -> None:
         fill(folder, str(name), content)
 
 
+def _fail(root: Path, error: BaseException) -> None:
+    with staged(root, NAME, _never) as folder:
+        fill(folder, str(NAME), b"new")
+        raise error
+
+
 def _content(root: Path, name: ModelName = NAME) -> bytes:
     """What is published under the name, checked against its manifest."""
     package = Store(root).find(str(name))
@@ -56,9 +62,8 @@ def test_an_error_on_the_way_leaves_the_old_package(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
     install(tmp_path, str(NAME), b"old")
-    with pytest.raises(error), staged(tmp_path, NAME, _never) as folder:
-        fill(folder, str(NAME), b"new")
-        raise error
+    with pytest.raises(error):
+        _fail(tmp_path, error())
     assert _content(tmp_path) == b"old"
     assert _left_in_staging(tmp_path) == []
 

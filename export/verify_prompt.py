@@ -1,0 +1,43 @@
+"""The text that packages are verified with, as token ids."""
+
+from __future__ import annotations
+
+from tokenizers import Tokenizer
+
+from export.checkpoints.json_file import one_line
+from export.decoder.spec import DecoderSpec
+from export.errors import ExportError
+
+NUM_DECODED = 8
+"""Tokens that are decoded greedily behind the prompt."""
+
+_PROMPT = (
+    "A retort is a glass vessel with a long neck, used since the days of the alchemists to "
+    "distil liquids. It is heated from below, and what rises in it"
+)
+
+
+def prompt_ids(tokenizer: bytes, spec: DecoderSpec) -> list[int]:
+    """The prompt, short enough to leave room for `NUM_DECODED` tokens.
+
+    Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights, and
+    for a context too short to verify anything in.
+    """
+    try:
+        ids: list[int] = Tokenizer.from_buffer(tokenizer).encode(_PROMPT).ids
+    except Exception as error:  # the tokenizers library raises nothing more specific
+        raise ExportError(f"its tokenizer.json cannot be used: {one_line(str(error))}") from error
+    if not ids:
+        raise ExportError("its tokenizer.json cannot be used: it makes no tokens of plain English")
+    largest = max(ids)
+    if largest >= spec.vocab_size:
+        raise ExportError(
+            f"the tokenizer does not belong to the weights: it gives the token id {largest}, and "
+            f"there are {spec.vocab_size}"
+        )
+    if spec.context_length <= NUM_DECODED:
+        raise ExportError(
+            f"a context of {spec.context_length} tokens is not supported; supported are "
+            f"{NUM_DECODED + 1} and more"
+        )
+    return ids[: spec.context_length - NUM_DECODED]

@@ -1,0 +1,87 @@
+"""Checks our reading of a model against transformers', where that happens to be installed.
+
+A package is verified against weights and config as we read them; only another program can tell
+that we read them wrong.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.checkpoints.base import Checkpoint
+from export.decoder.reference import Reference
+from export.decoder.spec import DecoderSpec
+from export.errors import ExportError
+from export.verify_prompt import prompt_ids
+
+Floats = NDArray[np.float32]
+
+_MAX_PARAMETERS = 1_000_000_000
+"""transformers holds the model whole, in 4 bytes per parameter: larger ones are not compared."""
+
+_TOLERANCE = 1e-2
+"""The largest difference of two logits, in standard deviations of all logits."""
+
+
+def verify_against_transformers(
+    source: Path, spec: DecoderSpec, checkpoint: Checkpoint, tokenizer: bytes
+) -> None:
+    """Compares the logits of a fixed prompt; does nothing where there is nothing to compare with:
+    no torch and transformers, no folder with safetensors, too large a model.
+
+    Raises ExportError if transformers computes something else, or cannot load the model.
+    """
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return
+    if not source.is_dir() or spec.num_parameters > _MAX_PARAMETERS:
+        return
+    if not any(source.glob("*.safetensors")):
+        return
+    token_ids = prompt_ids(tokenizer, spec)
+    expected = _transformers_logits(source, token_ids)
+    check(expected, Reference(spec, checkpoint).logits(token_ids))
+
+
+def check(expected: Floats, actual: Floats) -> None:
+    """Raises ExportError if the logits `[S, vocab_size]` are not the same but for rounding."""
+    if expected.shape != actual.shape:
+        raise ExportError(
+            f"transformers gives {expected.shape[-1]} logits per token for these weights, "
+            f"{actual.shape[-1]} were expected"
+        )
+    difference = float(np.abs(expected - actual).max() / expected.std())
+    if not difference <= _TOLERANCE:
+        raise ExportError(
+            f"transformers computes something else from these weights: logits differ by up to "
+            f"{difference:.3g} standard deviations, {_TOLERANCE:g} were expected at most"
+        )
+
+
+def _transformers_logits(source: Path, token_ids: list[int]) -> Floats:
+    # Imported here, since an export has to work without these two and they take seconds to load.
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    except Exception as error:  # whatever transformers raises says that it cannot load the model
+        raise ExportError(
+            f"transformers cannot load these weights ({type(error).__name__}); uninstall it to "
+            "export without comparing"
+        ) from error
+    with torch.inference_mode():
+        logits: Floats = model.eval()(torch.tensor([token_ids])).logits[0].numpy()
+    return logits

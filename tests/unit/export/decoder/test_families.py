@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from export.checkpoints.base import JsonValue
+from export.decoder.families import FAMILIES, read_spec
+from export.decoder.spec import RopeSpec
+from export.errors import ExportError
+
+LLAMA: dict[str, JsonValue] = {
+    "model_type": "llama",
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_attention_heads": 9,
+    "num_hidden_layers": 30,
+    "max_position_embeddings": 8192,
+    "vocab_size": 49152,
+}
+
+
+def test_what_a_llama_config_leaves_out_is_what_transformers_assumes() -> None:
+    spec = read_spec(LLAMA)
+    assert (spec.family, spec.num_layers, spec.context_length) == ("llama", 30, 8192)
+    assert (spec.num_heads, spec.num_kv_heads, spec.head_dim) == (9, 9, 64)
+    assert spec.rms_norm_eps == 1e-6
+    assert spec.rope == RopeSpec(10000.0)
+    assert not spec.tied_head
+    assert not any((spec.attention_bias, spec.attention_out_bias, spec.mlp_bias))
+
+
+def test_what_a_llama_config_says_is_taken() -> None:
+    spec = read_spec(
+        LLAMA
+        | {
+            "num_key_value_heads": 3,
+            "head_dim": 128,
+            "rms_norm_eps": 1e-5,
+            "rope_theta": 100000.0,
+            "tie_word_embeddings": True,
+        }
+    )
+    assert (spec.num_kv_heads, spec.head_dim) == (3, 128)
+    assert (spec.query_size, spec.kv_size) == (9 * 128, 3 * 128)
+    assert (spec.rms_norm_eps, spec.rope, spec.tied_head) == (1e-5, RopeSpec(100000.0), True)
+
+
+def test_null_is_as_good_as_missing() -> None:
+    nulls: dict[str, JsonValue] = dict.fromkeys(
+        ("head_dim", "num_key_value_heads", "rope_scaling", "attention_bias", "rope_theta")
+    )
+    assert read_spec(LLAMA | nulls) == read_spec(LLAMA)
+
+
+def test_one_flag_gives_all_attention_linears_a_bias() -> None:
+    spec = read_spec(LLAMA | {"attention_bias": True})
+    attention = (spec.query, spec.key, spec.value, spec.attention_out)
+    assert all(linear.has_bias for linear in attention)
+    assert not any(linear.has_bias for linear in (spec.gate, spec.up, spec.down))
+
+
+def test_another_flag_gives_the_mlp_its_biases() -> None:
+    spec = read_spec(LLAMA | {"mlp_bias": True})
+    assert all(linear.has_bias for linear in (spec.gate, spec.up, spec.down))
+    assert not spec.query.has_bias
+
+
+def test_shapes_and_parameters_follow_from_the_sizes() -> None:
+    spec = read_spec(LLAMA | {"num_key_value_heads": 3, "tie_word_embeddings": True})
+    assert spec.query.shape == (576, 576)
+    assert spec.key.shape == spec.value.shape == (192, 576)
+    assert spec.gate.shape == spec.up.shape == (1536, 576)
+    assert spec.down.shape == (576, 1536)
+    # The matrices of SmolLM2-135M, counted in its file.
+    assert spec.num_parameters == 134_479_872
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "Llama", "mixtral", "x" * 500, "a\nb"])
+def test_another_architecture_is_refused_naming_those_supported(model_type: str) -> None:
+    with pytest.raises(ExportError) as refused:
+        read_spec({"model_type": model_type})
+    message = str(refused.value)
+    assert message.isprintable()
+    assert f"architecture '{model_type[:1]}" in message
+    assert all(family in message for family in FAMILIES)
+
+
+def test_a_config_without_an_architecture_is_refused() -> None:
+    with pytest.raises(ExportError, match="'unnamed' is not supported"):
+        read_spec({})
+
+
+@pytest.mark.parametrize("key", [key for key in LLAMA if key != "model_type"])
+def test_a_missing_size_is_named(key: str) -> None:
+    with pytest.raises(ExportError, match=f"config lacks '{key}'"):
+        read_spec({name: value for name, value in LLAMA.items() if name != key})
+
+
+@pytest.mark.parametrize("key", [key for key in LLAMA if key != "model_type"])
+@pytest.mark.parametrize("value", [0, -5, "64", 1.5, True])
+def test_a_wrong_size_is_named(key: str, value: JsonValue) -> None:
+    with pytest.raises(ExportError, match=rf"config\.{key} is"):
+        read_spec(LLAMA | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_key_value_heads": 2}, "9 query heads cannot share 2 key-value heads"),
+        ({"num_key_value_heads": 18}, "cannot share"),
+        ({"head_dim": 24}, "size 24 are not supported; supported are multiples of 16"),
+        ({"num_attention_heads": 577}, "head_dim is 0"),
+        ({"hidden_act": "gelu"}, "activation 'gelu' is not supported; supported: silu"),
+        ({"rms_norm_eps": 0}, r"config\.rms_norm_eps is 0\.0, expected a positive number"),
+        ({"tie_word_embeddings": "yes"}, "tie_word_embeddings is 'yes', expected true or false"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_built_is_refused_with_its_reason(
+    changes: dict[str, JsonValue], message: str
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        read_spec(LLAMA | changes)

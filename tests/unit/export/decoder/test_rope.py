@@ -1,0 +1,136 @@
+"""Tables against the formulas of the papers, written down once more and evaluated in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from export.checkpoints.base import JsonValue
+from export.decoder.config import ConfigReader
+from export.decoder.rope import inverse_frequencies, read_rope, rope_tables
+from export.decoder.spec import RopeSpec
+from export.errors import ExportError
+
+HEAD_DIM = 64
+LLAMA3: dict[str, JsonValue] = {
+    "rope_type": "llama3",
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+
+
+def _read(config: dict[str, JsonValue], head_dim: int = HEAD_DIM) -> RopeSpec:
+    return read_rope(ConfigReader(config), head_dim)
+
+
+@pytest.mark.parametrize("theta", [10000.0, 500000.0])
+def test_unscaled_tables_are_the_papers_angles(theta: float) -> None:
+    cos, sin = rope_tables(RopeSpec(theta), HEAD_DIM, 300)
+    assert cos.shape == sin.shape == (300, HEAD_DIM // 2)
+    assert cos.dtype == sin.dtype == np.float32
+    for position in (0, 1, 2, 17, 299):
+        for pair in (0, 1, 15, 31):
+            angle = position / theta ** (2 * pair / HEAD_DIM)
+            # float32 resolves an angle of 300 to 3e-5.
+            assert cos[position, pair] == pytest.approx(math.cos(angle), abs=4e-5)
+            assert sin[position, pair] == pytest.approx(math.sin(angle), abs=4e-5)
+
+
+def test_every_pair_turns_by_a_rotation() -> None:
+    cos, sin = rope_tables(RopeSpec(10000.0), HEAD_DIM, 1000)
+    np.testing.assert_allclose(cos**2 + sin**2, 1, atol=1e-6)
+
+
+def test_factors_slow_each_pair_by_itself() -> None:
+    factors = tuple(float(i + 1) for i in range(HEAD_DIM // 2))
+    slowed, _ = rope_tables(RopeSpec(10000.0, factors), HEAD_DIM, 8)
+    angles = 7 * inverse_frequencies(10000.0, HEAD_DIM) / np.array(factors)
+    np.testing.assert_allclose(slowed[7], np.cos(angles), atol=1e-6)
+
+
+def test_an_attention_factor_scales_both_tables() -> None:
+    plain = rope_tables(RopeSpec(10000.0), HEAD_DIM, 8)
+    scaled = rope_tables(RopeSpec(10000.0, attention_factor=1.25), HEAD_DIM, 8)
+    for one, other in zip(plain, scaled, strict=True):
+        np.testing.assert_allclose(other, one * 1.25, rtol=1e-6)
+
+
+def test_linear_scaling_stretches_positions() -> None:
+    spec = _read({"rope_scaling": {"type": "linear", "factor": 4.0}})
+    stretched, _ = rope_tables(spec, HEAD_DIM, 33)
+    plain, _ = rope_tables(RopeSpec(10000.0), HEAD_DIM, 9)
+    np.testing.assert_allclose(stretched[::4], plain, atol=1e-6)
+
+
+def test_llama3_keeps_short_waves_slows_long_ones_and_blends_between() -> None:
+    spec = _read({"rope_theta": 500000.0, "rope_scaling": LLAMA3})
+    wavelengths = 2 * np.pi / inverse_frequencies(500000.0, HEAD_DIM)
+    factors = np.array(spec.factors)
+    short, long = wavelengths < 8192 / 4, wavelengths > 8192
+    between = ~(short | long)
+    assert short.any()
+    assert long.any()
+    assert between.any()
+    assert (factors[short] == 1).all()
+    assert (factors[long] == 32).all()
+    smooth = (8192 / wavelengths[between] - 1) / (4 - 1)
+    np.testing.assert_allclose(1 / factors[between], (1 - smooth) / 32 + smooth, rtol=1e-12)
+
+
+def test_both_layouts_of_the_config_mean_the_same() -> None:
+    earlier = _read({"rope_theta": 500000.0, "rope_scaling": LLAMA3})
+    later = _read({"rope_parameters": LLAMA3 | {"rope_theta": 500000.0}})
+    assert earlier == later
+    assert earlier.theta == 500000.0
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"rope_scaling": None},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+        {"rope_scaling": {"type": "default"}},
+    ],
+    ids=str,
+)
+def test_without_scaling_there_are_no_factors(config: dict[str, JsonValue]) -> None:
+    assert _read(config) == RopeSpec(10000.0)
+
+
+def test_given_factors_are_taken() -> None:
+    section: JsonValue = {"rope_type": "factors", "factors": [1.0, 2.0, 4, 8]}
+    assert _read({"rope_parameters": section}, 8).factors == (1.0, 2.0, 4.0, 8.0)
+
+
+@pytest.mark.parametrize("rule", ["yarn", "longrope", "dynamic", "\n"])
+def test_another_rule_is_refused_naming_those_supported(rule: str) -> None:
+    with pytest.raises(ExportError, match="supported are default, linear and llama3") as refused:
+        _read({"rope_scaling": {"rope_type": rule, "factor": 2.0}})
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"rope_theta": 0}, r"config\.rope_theta is 0"),
+        ({"rope_theta": -1.0}, r"config\.rope_theta is -1\.0"),
+        ({"rope_scaling": []}, r"config\.rope_scaling is \[\], expected an object"),
+        ({"rope_scaling": {"type": "linear"}}, r"config\.rope_scaling lacks 'factor'"),
+        ({"rope_scaling": {"type": "linear", "factor": 0}}, "factor is 0"),
+        ({"rope_scaling": {"type": 3}}, "type is 3, expected a string"),
+        ({"rope_scaling": LLAMA3 | {"factor": 0.0}}, "factor is 0"),
+        ({"rope_scaling": LLAMA3 | {"low_freq_factor": 0}}, "low_freq_factor is 0"),
+        ({"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "has to be above"),
+        ({"rope_parameters": {"rope_type": "factors", "factors": [1.0]}}, "a list of 32 numbers"),
+        ({"rope_parameters": {"rope_type": "factors", "factors": [1.0] * 31 + [0]}}, "above zero"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named(config: dict[str, JsonValue], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        _read(config)

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import service.pool
+from service.errors import ModelNotFound, PackageCorrupt, ShuttingDown
+from service.model import LoadedModel
+from service.pool import ModelPool
+from service.runtime.providers import Provider
+from service.settings import Settings
+from service.store.packages import Package
+from tests.unit.service.engine.requests import GREEDY
+
+pytestmark = pytest.mark.anyio
+
+NAME = "smollm2:135m"
+
+
+def _pool(models: Path) -> ModelPool:
+    return ModelPool(Settings(models_folder=models, device="cpu", slots=2, context_length=128))
+
+
+@asynccontextmanager
+async def _opened(models: Path) -> AsyncIterator[ModelPool]:
+    pool = _pool(models)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that were loaded from now on, each time they were."""
+    names: list[str] = []
+
+    class Counted(LoadedModel):
+        def __init__(
+            self,
+            package: Package,
+            provider: Provider,
+            settings: Settings,
+            loop: asyncio.AbstractEventLoop,
+        ) -> None:
+            names.append(str(package.name))
+            super().__init__(package, provider, settings, loop)
+
+    monkeypatch.setattr(service.pool, "LoadedModel", Counted)
+    return names
+
+
+async def test_first_requests_at_once_load_once(
+    damageable_package: Package, tmp_path: Path, loads: list[str]
+) -> None:
+    async with _opened(tmp_path) as pool:
+        assert pool.health().models == ()
+        models = await asyncio.gather(*(pool.get(NAME) for _ in range(5)))
+        assert await pool.get(NAME) is models[0]
+        assert len(set(map(id, models))) == 1
+        assert loads == [NAME]
+        (health,) = pool.health().models
+        assert (health.name, health.context_length) == (NAME, 128)
+
+
+async def test_other_spellings_are_the_same_model(
+    damageable_package: Package, tmp_path: Path, loads: list[str]
+) -> None:
+    async with _opened(tmp_path) as pool:
+        assert await pool.get("SmolLM2:135M") is await pool.get(NAME)
+    assert loads == [NAME]
+
+
+async def test_a_request_that_goes_away_does_not_take_the_load_along(
+    damageable_package: Package, tmp_path: Path, loads: list[str]
+) -> None:
+    async with _opened(tmp_path) as pool:
+        gone = asyncio.create_task(pool.get(NAME))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        await pool.get(NAME)
+    assert loads == [NAME]
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "smollm2:1b", "../smollm2", "a" * 5000])
+async def test_what_is_not_there_is_not_found(tmp_path: Path, name: str) -> None:
+    async with _opened(tmp_path) as pool:
+        assert pool.installed() == []
+        with pytest.raises(ModelNotFound):
+            await pool.get(name)
+
+
+async def test_a_repaired_package_loads(damageable_package: Package, tmp_path: Path) -> None:
+    path = damageable_package.folder / "chat_template.jinja"
+    content = path.read_bytes()
+    path.write_bytes(content[::-1])
+    async with _opened(tmp_path) as pool:
+        failures = await asyncio.gather(*(pool.get(NAME) for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(failure, PackageCorrupt) for failure in failures)
+        assert "chat_template.jinja" in str(failures[0])
+        path.write_bytes(content)
+        assert (await pool.get(NAME)).manifest.name == NAME
+
+
+async def test_a_failure_nobody_waited_for_does_not_meet_the_next(
+    damageable_package: Package, tmp_path: Path
+) -> None:
+    path = damageable_package.folder / "chat_template.jinja"
+    content = path.read_bytes()
+    path.write_bytes(content[::-1])
+    async with _opened(tmp_path) as pool:
+        gone = asyncio.create_task(pool.get(NAME))
+        await asyncio.sleep(0)
+        gone.cancel()
+        (load,) = pool._loading.values()
+        await asyncio.wait([load])
+        path.write_bytes(content)
+        assert (await pool.get(NAME)).manifest.name == NAME
+
+
+async def test_draining_refuses_new_work_and_lets_the_old_finish(
+    damageable_package: Package, tmp_path: Path
+) -> None:
+    async with _opened(tmp_path) as pool:
+        model = await pool.get(NAME)
+        generation = model.generate([5, 6, 7], max_tokens=4, sampling=GREEDY, stop=())
+        pool.drain()
+        assert pool.health().status == "draining"
+        with pytest.raises(ShuttingDown):
+            await pool.get(NAME)
+        with pytest.raises(ShuttingDown):
+            model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
+        deltas = [delta async for delta in generation]
+        assert deltas[-1].finish_reason == "length"
+
+
+async def test_draining_in_the_midst_of_a_load(damageable_package: Package, tmp_path: Path) -> None:
+    async with _opened(tmp_path) as pool:
+        loading = asyncio.create_task(pool.get(NAME))
+        await asyncio.sleep(0)
+        pool.drain()
+        model = await loading
+        with pytest.raises(ShuttingDown):
+            model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
+
+
+async def test_closing_ends_what_runs_and_may_be_repeated(
+    damageable_package: Package, tmp_path: Path
+) -> None:
+    pool = _pool(tmp_path)
+    model = await pool.get(NAME)
+    generations = [
+        model.generate([5, index], max_tokens=100, sampling=GREEDY, stop=()) for index in range(3)
+    ]
+    assert pool.health().models[0].num_running == 2
+    assert pool.health().models[0].num_waiting == 1
+    closing = asyncio.create_task(pool.close())
+    for generation in generations:
+        with pytest.raises(ShuttingDown):
+            async for _delta in generation:
+                pass
+    await closing
+    await pool.close()
+    with pytest.raises(ShuttingDown):
+        await pool.get(NAME)
+
+
+async def test_closing_waits_for_a_load(damageable_package: Package, tmp_path: Path) -> None:
+    pool = _pool(tmp_path)
+    loading = asyncio.create_task(pool.get(NAME))
+    await asyncio.sleep(0)
+    await pool.close()
+    model = await loading
+    with pytest.raises(ShuttingDown):
+        model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
