@@ -15,13 +15,22 @@ from service.engine.request import Request
 MIN_REUSED_TOKENS = 8
 """Shorter common beginnings are computed anew: copying saves nothing there.
 
-It also keeps a slot whose prefill was a single token from being reused: one token alone runs
-through other kernels than several, which round differently.
+It also keeps a slot whose prefill was a single token from being reused: that token alone was not
+computed as it would have been together with others.
 """
 
-MIN_PREFILL_TOKENS = 2
-"""A prefill computes at least this many tokens, the last of them again where fewer are new, for
-the same reason."""
+QUERY_TILE = 32
+"""A prefill's attention takes tokens in tiles, and a tile of one token runs through other kernels
+than several, which round differently. So no chunk may end in such a tile.
+
+A tile is twice the head size, or less where the second-level cache is small (ONNX Runtime's
+contrib_ops/cpu/bert/multihead_attention.cc: `q_block_size`). 32 divides it for the usual sizes.
+"""
+
+
+def ends_alone(num_tokens: int) -> bool:
+    """Whether the last of `num_tokens` prefilled at once may be in a tile of its own."""
+    return num_tokens % QUERY_TILE == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +101,8 @@ class KvCache:
         num_reused = reusable[best]
         target = self._choose_target(best, num_reused)
         request.slot = target
-        num_left = request.num_prefill_tokens - num_reused
-        if num_reused and 0 < num_left < MIN_PREFILL_TOKENS:
-            num_reused = request.num_prefill_tokens - MIN_PREFILL_TOKENS
+        if num_reused and ends_alone(request.num_prefill_tokens - num_reused):
+            num_reused -= 1
         request.num_cached_tokens = request.num_computed_tokens = num_reused
         num_exact_source = self.slots[best].num_exact
         slot = self.slots[target]

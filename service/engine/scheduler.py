@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.kv_cache import MIN_PREFILL_TOKENS, KvCache, Move
+from service.engine.kv_cache import KvCache, Move, ends_alone
 from service.engine.request import FinishReason, Request
 
 PREFILL_CHUNK_ALONE = 256
@@ -132,12 +132,21 @@ class Scheduler:
         request = self.prefilling
         if request is None or request.is_prefilled:
             return None
-        start, end = request.num_computed_tokens, request.num_prefill_tokens
-        size = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
-        if end - start > size:
-            left = end - start - size
-            end = start + size - max(0, MIN_PREFILL_TOKENS - left)
-        return PrefillChunk(request, start, end)
+        start = request.num_computed_tokens
+        limit = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
+        return PrefillChunk(
+            request, start, start + _chunk_size(request.num_prefill_tokens - start, limit)
+        )
+
+
+def _chunk_size(num_left: int, limit: int) -> int:
+    """How many of `num_left` tokens to prefill now, at most `limit`, so that none ends alone.
+
+    A prompt of two tokens has but one to prefill, which nothing can be done about.
+    """
+    if num_left > limit:
+        return limit - 1 if ends_alone(num_left - limit) else limit
+    return num_left - 2 if num_left > 1 and ends_alone(num_left) else num_left
 
 
 def _slot(request: Request) -> int:
