@@ -14,7 +14,7 @@ from export.decoder.target import Target
 from export.errors import ExportError
 from export.pipeline import Exported, Job, run
 from export.progress import Progress
-from service.locations import default_models_folder
+from service.store.locations import default_models_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

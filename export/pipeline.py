@@ -28,7 +28,7 @@ from export.errors import ExportError
 from export.progress import Progress, format_amount
 from export.sources.base import Fetched, Origin
 from export.sources.resolver import resolve
-from export.verify import Verification, verify_decoder
+from export.verify import Verification, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
 from service.store.manifest import (
@@ -103,8 +103,9 @@ def run(job: Job, progress: Progress) -> Exported:
         graphs = _write_graphs(folder, plan, progress)
         _write_text_files(folder, plan.tokenizer)
         with progress.step("verifying", unit="token"):
-            verification = verify_decoder(
-                folder / graphs.decoder,
+            verification = verify_package(
+                folder,
+                graphs,
                 plan.spec,
                 plan.checkpoint,
                 plan.tokenizer.tokenizer_json,

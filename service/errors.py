@@ -5,6 +5,7 @@ RetortError
 │   ├── UnsupportedParameter  400  a field Retort does not honour
 │   ├── ContextLengthExceeded 400  the prompt does not fit the context
 │   ├── InvalidApiKey         401
+│   ├── Forbidden             403
 │   ├── ModelNotFound         404
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
@@ -12,6 +13,7 @@ RetortError
 ├── EngineFailure             500  a step failed; the request is lost, the server is not
 ├── ShuttingDown              503
 ├── PackageCorrupt            503  a package's files are not what its manifest says
+├── WrongDevice               503  a package was made for another device
 └── StartupError               –   the process cannot start; the text says how to mend it
 
 Each carries what OpenAI's error object needs: message, type, param and code.
@@ -63,6 +65,12 @@ class InvalidApiKey(RequestError):
     code = "invalid_api_key"
 
 
+class Forbidden(RequestError):
+    status = 403
+    type = "permission_error"
+    code = "forbidden_origin"
+
+
 class ModelNotFound(RequestError):
     status = 404
     code = "model_not_found"
@@ -100,6 +108,12 @@ class PackageCorrupt(RetortError):
     status = 503
     type = "unavailable_error"
     code = "model_corrupt"
+
+
+class WrongDevice(RetortError):
+    status = 503
+    type = "unavailable_error"
+    code = "wrong_device"
 
 
 class StartupError(RetortError):

@@ -13,7 +13,7 @@ from service.engine.async_engine import AsyncEngine
 from service.engine.engine import Engine
 from service.engine.request import SamplingParams
 from service.engine.runner import Runner
-from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError
+from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError, WrongDevice
 from service.generation import Generation
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
@@ -46,12 +46,14 @@ class LoadedModel:
     ) -> None:
         """Loads everything, for which it takes its time: not to be called on the event loop.
 
-        Raises PackageCorrupt if a file is not what the manifest says.
+        Raises PackageCorrupt if a file is not what the manifest says, and WrongDevice if the
+        package was made for another device.
         """
         self.manifest: Manifest = package.manifest
         self.context_length = min(
             settings.context_length or DEFAULT_CONTEXT_LENGTH, self.manifest.context_length
         )
+        _check_device(package, provider)
         check_sizes(package)
         with ThreadPoolExecutor(1) as threads:
             hashes = threads.submit(check_hashes, package)
@@ -118,6 +120,15 @@ class LoadedModel:
             raise RequestError(
                 "The prompt holds token ids outside the model's vocabulary.", param="prompt"
             )
+
+
+def _check_device(package: Package, provider: Provider) -> None:
+    kv_dtype = package.manifest.architecture.kv_dtype
+    if kv_dtype not in provider.kv_dtypes:
+        raise WrongDevice(
+            f"The package of model {package.name} computes in {kv_dtype}, which {provider.device} "
+            f"does not. Make one for it: python -m export NAME --for {provider.device}"
+        )
 
 
 def _read_tokenizer(package: Package) -> Tokenizer:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 
 from service.errors import StartupError
-from service.locations import default_models_folder
+from service.store.locations import default_models_folder
 
 Device = Literal["auto", "cpu", "cuda", "directml"]
 

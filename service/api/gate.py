@@ -15,20 +15,12 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.api.body import header
 from service.api.error_mapping import error_body, error_headers
-from service.errors import InvalidApiKey, RequestError
+from service.errors import Forbidden, InvalidApiKey, RequestError
 from service.settings import Settings
 
 _LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN_PATHS: Final = frozenset({"/", "/health"})
 _BEARER: Final = b"bearer "
-
-
-class Forbidden(RequestError):
-    """A page of another site talks to this server through its reader's browser."""
-
-    status = 403
-    type = "permission_error"
-    code = "forbidden_origin"
 
 
 @dataclass(frozen=True, slots=True)

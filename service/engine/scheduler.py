@@ -135,11 +135,11 @@ class Scheduler:
         start = request.num_computed_tokens
         limit = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
         return PrefillChunk(
-            request, start, start + _chunk_size(request.num_prefill_tokens - start, limit)
+            request, start, start + chunk_size(request.num_prefill_tokens - start, limit)
         )
 
 
-def _chunk_size(num_left: int, limit: int) -> int:
+def chunk_size(num_left: int, limit: int) -> int:
     """How many of `num_left` tokens to prefill now, at most `limit`, so that none ends alone.
 
     A prompt of two tokens has but one to prefill, which nothing can be done about.

@@ -229,7 +229,7 @@ def test_what_fails_to_verify_leaves_the_old_package(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = _manifest(models, TIED, precision=Precision.FP32)
-    monkeypatch.setattr(pipeline, "verify_decoder", _refuse)
+    monkeypatch.setattr(pipeline, "verify_package", _refuse)
     with pytest.raises(ExportError, match="something else"):
         _export(models, TIED, precision=Precision.INT8)
     package = Store(models).find("tiny_llama_a")

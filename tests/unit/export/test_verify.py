@@ -15,7 +15,8 @@ from export.checkpoints.open import open_checkpoint
 from export.decoder.families import read_spec
 from export.decoder.precision import Precision
 from export.errors import ExportError
-from export.verify import Verification, compare, verify_decoder
+from export.verify import Verification, compare, verify_package
+from service.store.manifest import Graphs
 from tests.unit.export.decoder.tiny import build
 from tests.unit.export.golden_llama import BIASED, FOLDERS, TIED, copy, write_weights
 
@@ -24,7 +25,9 @@ def _verify(
     graph: Path, checkpoint: Checkpoint, precision: Precision = Precision.FP32
 ) -> Verification:
     tokenizer = checkpoint.tokenizer().tokenizer_json
-    return verify_decoder(graph, read_spec(checkpoint.config), checkpoint, tokenizer, precision)
+    graphs = Graphs(decoder=graph.name)
+    spec = read_spec(checkpoint.config)
+    return verify_package(graph.parent, graphs, spec, checkpoint, tokenizer, precision)
 
 
 def _build(folder: Path, checkpoint: Checkpoint, precision: Precision = Precision.FP32) -> Path:
@@ -148,8 +151,9 @@ def test_files_that_cannot_be_loaded_are_refused_in_one_line(tmp_path: Path, dam
 def _refused_tokenizer(tokenizer: bytes, **config: int) -> str:
     checkpoint = open_checkpoint(TIED)
     spec = read_spec({**checkpoint.config, **config})
+    graphs = Graphs(decoder="none.onnx")
     with pytest.raises(ExportError) as refused:
-        verify_decoder(Path("none"), spec, checkpoint, tokenizer, Precision.FP32)
+        verify_package(Path("none"), graphs, spec, checkpoint, tokenizer, Precision.FP32)
     assert str(refused.value).isprintable()
     return str(refused.value)
 

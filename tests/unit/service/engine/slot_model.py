@@ -1,8 +1,8 @@
 """What the slots of a KV cache hold, without a model.
 
-An entry is a token and how it was computed. As in the real kernels, several tokens prefilled at
-once come out alike however they are cut, while a token computed alone comes out differently: that
-is what makes reuse inexact.
+An entry is a token and how it was computed. As in the real kernels, tokens prefilled at once come
+out alike however they are cut, while one computed alone, or in a tile of its own, comes out
+differently: that is what makes reuse inexact.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from service.engine.request import Request
 from service.engine.runner import Runner
 
 VOCAB_SIZE = 32
+
+_TILE = 32
+"""Prefilled tokens are computed so many at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ class Slots:
 
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         assert token_ids
-        kind: Literal["together", "alone"] = "together" if len(token_ids) > 1 else "alone"
-        self._write(slot, start, [Entry(token_id, kind) for token_id in token_ids])
+        entries = [Entry(token_id, "together") for token_id in token_ids]
+        if len(entries) % _TILE == 1:
+            entries[-1] = Entry(token_ids[-1], "alone")
+        self._write(slot, start, entries)
 
     def decode(self, request: Request) -> list[Entry]:
         """Writes the request's last token; everything its successor is computed from."""

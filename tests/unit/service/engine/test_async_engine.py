@@ -46,6 +46,7 @@ class PoisonedRunner(SlotRunner):
         super().prefill(slot, start, token_ids)
 
     def move(self, move: Move) -> None:
+        super().move(move)
         raise RuntimeError("the move failed")
 
 

@@ -145,6 +145,23 @@ def test_a_failed_prefill_fails_its_request_alone(sampling: SamplingParams) -> N
         assert request.output_token_ids == tokens_alone(SlotRunner(num_slots=1), request)
 
 
+def test_a_prefill_that_fails_between_two_rows_leaves_them_their_tokens() -> None:
+    runner = BrokenRunner(num_slots=3, poison=77)
+    engine = Engine(runner)
+    rows = [make_request([index] * 20, max_tokens=12) for index in range(3)]
+    for request in rows:
+        engine.add(request)
+        checked_step(engine)
+    broken = make_request([*range(20), 77, 1])
+    engine.abort(rows[1])
+    engine.add(broken)
+    outputs = checked_step(engine)
+    assert [output.request for output in outputs if output.failed] == [broken]
+    assert not any(output.failed for output in run_to_end(engine))
+    for request in (rows[0], rows[2]):
+        assert request.output_token_ids == tokens_alone(SlotRunner(num_slots=1), request)
+
+
 def test_a_failed_prefill_is_not_reused() -> None:
     runner = BrokenRunner(num_slots=1, poison=77)
     engine = Engine(runner)
@@ -218,3 +235,4 @@ def test_aborting_is_over_at_once_and_may_be_repeated() -> None:
     assert {output.request for output in outputs} == {waiting}
     engine.abort(waiting)
     assert not engine.has_work
+    assert not engine._samplers, "what is allocated per request is freed with it"

@@ -95,8 +95,8 @@ def test_short_beginnings_are_computed_anew(common: int, reused: int) -> None:
     assert request.num_cached_tokens == reused
 
 
-@pytest.mark.parametrize(("num_new", "num_left"), [(1, 2), (2, 2), (3, 3)])
-def test_never_one_token_is_left_to_prefill(num_new: int, num_left: int) -> None:
+@pytest.mark.parametrize(("num_new", "num_left"), [(1, 2), (2, 2), (3, 3), (33, 34), (65, 66)])
+def test_what_is_left_does_not_end_in_a_token_alone(num_new: int, num_left: int) -> None:
     cache = KvCache(2)
     _cached(cache, TEXT[:20], 1)
     request = make_request([*TEXT[:20], *range(num_new), 99])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.engine.kv_cache import Copy, Swap
 from service.engine.request import Request
 from service.engine.runner import Runner
+from service.engine.scheduler import chunk_size
 from service.errors import PackageCorrupt
 from service.runtime.providers import CPU
 from service.store.packages import Package
@@ -70,9 +71,26 @@ def test_a_slot_is_as_good_as_another(runner: Runner, text_token_ids: list[int])
 def test_a_prefill_can_be_cut_anywhere(runner: Runner, text_token_ids: list[int]) -> None:
     prompt = text_token_ids[:261]
     whole = _alone(runner, _prefilled(runner, 0, prompt))
-    for cuts in ([2], [4, 6, 9], [64, 128], [127, 129], [131], [256], [258]):
+    for cuts in ([2], [4, 6, 9], [64, 128], [127, 129], [133], [256], [258]):
         in_pieces = _prefilled(runner, 5, prompt, cuts)
         np.testing.assert_array_equal(_alone(runner, in_pieces), whole, err_msg=str(cuts))
+
+
+@pytest.mark.parametrize("num_tokens", [34, 130, 194, 258])
+def test_the_schedulers_cuts_do_not_show(
+    runner: Runner, text_token_ids: list[int], num_tokens: int
+) -> None:
+    """However busy the engine is: prompts whose last token would be in a tile of its own, too."""
+    prompt = text_token_ids[:num_tokens]
+    # 32 tokens at a time are in one tile whatever the processor.
+    expected = _alone(runner, _prefilled(runner, 0, prompt, range(30, num_tokens - 2, 30)))
+    for limit in (128, 256):
+        cuts, left = [], num_tokens - 1
+        while left > (size := chunk_size(left, limit)):
+            left -= size
+            cuts.append(num_tokens - 1 - left)
+        cut = _prefilled(runner, 1, prompt, cuts)
+        np.testing.assert_array_equal(_alone(runner, cut), expected, err_msg=str(cuts))
 
 
 def test_a_copied_beginning_is_as_good_as_a_prefilled_one(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from service.engine.request import Request
 from service.engine.scheduler import PREFILL_CHUNK_ALONE, PREFILL_CHUNK_SHARED, Scheduler, Step
 from tests.unit.service.engine.requests import make_request
@@ -55,15 +57,21 @@ def test_long_prompts_are_cut_larger_where_nobody_waits_for_tokens() -> None:
     assert len(first.output_token_ids) == 4
 
 
-def test_no_chunk_is_a_single_token() -> None:
-    for num_tokens in range(2 * PREFILL_CHUNK_ALONE - 2, 2 * PREFILL_CHUNK_ALONE + 4):
-        scheduler = Scheduler(1)
+@pytest.mark.parametrize("limit", [PREFILL_CHUNK_ALONE, PREFILL_CHUNK_SHARED])
+def test_no_chunk_ends_in_a_token_alone(limit: int) -> None:
+    """In no tile of 32 or a multiple: tokens are computed that many at a time."""
+    for num_tokens in range(2, 3 * limit):
+        scheduler = Scheduler(2)
+        if limit == PREFILL_CHUNK_SHARED:
+            scheduler.add(make_request([5], max_tokens=100))
+            _carry_out(scheduler)
         request = make_request(range(num_tokens + 1))
         scheduler.add(request)
         sizes = _chunks(scheduler, request)
         assert sum(sizes) == num_tokens
-        assert min(sizes) >= 2, num_tokens
-        assert max(sizes) <= PREFILL_CHUNK_ALONE
+        assert not [size for size in sizes if size % 32 == 1], num_tokens
+        assert max(sizes) <= limit
+        assert len(sizes) <= -(-num_tokens // limit) + 1
 
 
 def test_first_come_first_served() -> None:

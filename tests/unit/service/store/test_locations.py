@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from service import locations
-from service.locations import default_models_folder
+from service.store import locations
+from service.store.locations import default_models_folder
 
 
 def test_a_checkout_keeps_its_models_itself() -> None:
-    assert default_models_folder({}) == Path(__file__).parents[3] / "models"
+    assert default_models_folder({}) == Path(__file__).parents[4] / "models"
 
 
 def test_an_installed_service_keeps_them_with_the_users_data(
