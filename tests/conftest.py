@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from export.progress import Progress
 from export.sources.resolver import resolve
 from service.store.names import ModelName
 from service.store.packages import Package, Store
+
+ROOT = Path(__file__).parents[1]
 
 CACHE = Path(__file__).parent / ".cache"
 """Kept between runs and ignored by git; delete it to start afresh."""
@@ -46,9 +50,23 @@ def smollm2_fp32_package(smollm2_gguf: Path) -> Package:
 
 
 def _package(name: str, precision: Precision | None) -> Package:
+    _forget_packages_of_other_code()
     store = Store(CACHE)
     installed = {str(package.name) for package in store.packages()}
     if str(ModelName.parse(name)) not in installed:
         job = Job(argument=MODEL, models=CACHE, precision=precision, name=name)
         run(job, Progress.on(sys.stderr))
     return store.find(name)
+
+
+def _forget_packages_of_other_code() -> None:
+    """Deletes cached packages that an earlier state of the exporter made."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "export").rglob("*.py")):
+        digest.update(path.read_bytes())
+    stamp = CACHE / "exporter.sha256"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return
+    for package in Store(CACHE).packages():
+        shutil.rmtree(package.folder)
+    stamp.write_text(digest.hexdigest())

@@ -160,7 +160,8 @@ def test_int8_prefill_makes_a_token_depend_on_no_later_one(tmp_path: Path) -> No
 
 def _scale(tensor: Tensor, factor: float) -> None:
     """Scales the first two channels in place."""
-    tensor.data[..., :2] = tensor.data[..., :2] * np.float32(factor)
+    values = tensor.data.view(np.float32)
+    values[..., :2] *= np.float32(factor)
 
 
 def _attribute(node: onnx.NodeProto, name: str) -> int:
