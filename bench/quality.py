@@ -66,4 +66,5 @@ def _losses(logits: NDArray[np.float32], wanted: Sequence[int]) -> NDArray[np.fl
     shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(-1))
     chosen: NDArray[np.float64] = shifted[np.arange(len(wanted)), wanted]
-    return log_sums - chosen
+    losses: NDArray[np.float64] = log_sums - chosen
+    return losses

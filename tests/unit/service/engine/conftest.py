@@ -27,18 +27,23 @@ def text_token_ids(smollm2_package: Package) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def runner(smollm2_package: Package) -> Runner:
+def shared_threads(smollm2_package: Package, smollm2_fp32_package: Package) -> None:
+    """After both exports: sessions with threads of their own are refused from now on."""
+    share_threads(physical_cores())
+
+
+@pytest.fixture(scope="session")
+def runner(smollm2_package: Package, shared_threads: None) -> Runner:
     """The default model. Its slots are never cleaned: what is left in them must not matter."""
     return _runner(smollm2_package, NUM_SLOTS)
 
 
 @pytest.fixture(scope="session")
-def fp32_runner(smollm2_fp32_package: Package) -> Runner:
+def fp32_runner(smollm2_fp32_package: Package, shared_threads: None) -> Runner:
     return _runner(smollm2_fp32_package, 3)
 
 
 def _runner(package: Package, num_slots: int) -> Runner:
-    share_threads(physical_cores())
     return Runner(
         package.folder, package.manifest, CPU, num_slots=num_slots, slot_length=SLOT_LENGTH
     )
