@@ -57,6 +57,14 @@ class Timings(msgspec.Struct, frozen=True):
     predicted_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """A running server: its base URL, and its process."""
+
+    url: str
+    pid: int
+
+
 class _Completion(msgspec.Struct, frozen=True):
     timings: Timings
 
@@ -169,8 +177,8 @@ def _start_server(
 @contextmanager
 def http_server(
     gguf: Path, threads: int, slots: int = 8, settings: LlamaCppSettings | None = None
-) -> Iterator[str]:
-    """Run llama.cpp's OpenAI-compatible server in a process of its own; yields its base URL.
+) -> Iterator[HttpServer]:
+    """Run llama.cpp's OpenAI-compatible server in a process of its own.
 
     The port is a free one on the loopback address. Raises `RuntimeError` if it does not start.
     """
@@ -186,7 +194,7 @@ def http_server(
         if not url:
             raise RuntimeError(f"llama.cpp's server did not start with {gguf}")
         try:
-            yield url
+            yield HttpServer(url, process.pid)
         finally:
             process.stdin.close()
             process.wait(timeout=30)
