@@ -14,7 +14,7 @@ from bench.prompts import ENGLISH, text_windows
 from bench.report import Measurement, Reach, Rival
 from bench.retort_engine import RetortEngine, Work
 from bench.rivals.llamacpp import http_server
-from bench.service_process import running_service, warm_up
+from bench.service_process import running_service
 from bench.setup import CLIENTS, Setup, Variant
 
 VARIANTS = (Variant.DEFAULT,)
@@ -31,33 +31,37 @@ def measure(setup: Setup) -> list[Measurement]:
     """Each round gives all three the same prompts, which none of them has seen before."""
     windows = text_windows(ENGLISH.read_text("utf-8"), WORDS_PER_PROMPT)
     with ExitStack() as stack:
-        run_round = _start(setup, stack)
+        run_round = _start(setup, stack, list(islice(windows, CLIENTS)))
         num_prompts = CLIENTS * REQUESTS_PER_CLIENT
         rounds = [run_round(list(islice(windows, num_prompts))) for _ in range(setup.rounds)]
     return _measurements(rounds)
 
 
-def _start(setup: Setup, stack: ExitStack) -> Callable[[list[str]], _Round]:
+def _start(setup: Setup, stack: ExitStack, warm_up: list[str]) -> Callable[[list[str]], _Round]:
     """Starts both servers and the engine, warm and paused; returns what runs a round on them."""
     package = setup.package(Variant.DEFAULT)
-    model = str(package.name)
+
+    def load(url: str, prompts: list[str]) -> LoadReport:
+        return measure_load(LoadPlan(url, str(package.name), prompts, CLIENTS, MAX_TOKENS))
+
     service = stack.enter_context(running_service(setup.models, setup.threads))
-    warm_up(service.url, model, CLIENTS)
+    load(service.url, warm_up)
     ours = stack.enter_context(paused(service.pid))
     engine = stack.enter_context(child(partial(RetortEngine, package, setup.threads, CLIENTS)))
+    engine.call(RetortEngine.serve, warm_up, CLIENTS, MAX_TOKENS)
     server = stack.enter_context(http_server(setup.gguf(), setup.threads, CLIENTS))
-    warm_up(server.url, model, CLIENTS)
+    load(server.url, warm_up)
     theirs = stack.enter_context(paused(server.pid))
 
     def run_round(prompts: list[str]) -> _Round:
         with ours.awake():
-            our_load = measure_load(LoadPlan(service.url, model, prompts, CLIENTS, MAX_TOKENS))
+            our_load = load(service.url, prompts)
+        assert our_load.cached_tokens == 0, "a prompt had been seen before"
         alone = engine.call(RetortEngine.serve, prompts, CLIENTS, MAX_TOKENS)
         with theirs.awake():
-            their_load = measure_load(LoadPlan(server.url, model, prompts, CLIENTS, MAX_TOKENS))
+            their_load = load(server.url, prompts)
         return our_load, alone, their_load
 
-    run_round([" ".join(ENGLISH.read_text("utf-8").split()[-60:])] * CLIENTS)
     return run_round
 
 

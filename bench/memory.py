@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from pathlib import Path
 
 from bench.http_load import LoadPlan, LoadReport, measure_load
 from bench.http_rates import MAX_TOKENS, REQUESTS_PER_CLIENT, WORDS_PER_PROMPT
-from bench.prompts import ENGLISH, text_windows
+from bench.prompts import fresh_prompts
 from bench.report import Measurement, Reach
 from bench.retort_engine import slot_length
 from bench.service_process import running_service
@@ -28,8 +27,7 @@ _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 def measure(setup: Setup) -> list[Measurement]:
     """The peak of a fresh service after one load of eight clients."""
     package = setup.package(Variant.DEFAULT)
-    windows = text_windows(ENGLISH.read_text("utf-8"), WORDS_PER_PROMPT)
-    prompts = list(islice(windows, CLIENTS * REQUESTS_PER_CLIENT))
+    prompts = fresh_prompts(WORDS_PER_PROMPT, CLIENTS * REQUESTS_PER_CLIENT)
     with running_service(setup.models, setup.threads) as service:
         plan = LoadPlan(service.url, str(package.name), prompts, CLIENTS, MAX_TOKENS)
         load = measure_load(plan)
@@ -47,7 +45,9 @@ def _measurements(manifest: Manifest, load: LoadReport, peak: int) -> list[Measu
         _megabytes("service: package files", weights),
         _megabytes(f"service: KV of {_SLOTS} slots of {slot_length(manifest)} tokens", reserved),
         _megabytes("service: KV of the tokens that were cached", used),
-        _megabytes("service: RSS beyond files and KV of all slots", peak - weights - reserved, 300),
+        _megabytes(
+            "service: RSS beyond files and KV of all slots", peak - weights - reserved, LIMIT_MB
+        ),
         _megabytes("service: RSS beyond files and KV of cached tokens", peak - weights - used),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 ENGLISH = Path(__file__).parent / "data" / "english.txt"
@@ -37,3 +38,8 @@ def text_windows(text: str, num_words: int) -> Iterator[str]:
     while True:
         yield " ".join(words[start : start + num_words])
         start = (start + _STRIDE) % (len(words) - num_words)
+
+
+def fresh_prompts(num_words: int, num_prompts: int) -> list[str]:
+    """The first `num_prompts` windows of the benchmark's text."""
+    return list(islice(text_windows(ENGLISH.read_text("utf-8"), num_words), num_prompts))

@@ -42,7 +42,7 @@ def measure(setup: Setup) -> list[Measurement]:
 
 
 def _nats(setup: Setup, variant: Variant) -> float:
-    """In a process of its own: it sets the threads of all sessions, and its memory is gone after."""
+    """In a process of its own: its pool of threads and its memory end with it."""
     with ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn"), share_threads, (setup.threads,)
     ) as pool:

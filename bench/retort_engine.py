@@ -43,19 +43,17 @@ def slot_length(manifest: Manifest) -> int:
 class RetortEngine:
     """`Engine.step()` in a loop: scheduling, the graphs and greedy sampling, nothing around it.
 
-    Slots are as long as the service makes them. Measurements may be repeated in any order.
+    Slots are as long as the service makes them. Every measurement begins with an empty prefix
+    cache, so they may be repeated in any order.
     """
 
     def __init__(self, package: Package, threads: int, slots: int = 8) -> None:
         share_threads(threads)
         manifest = package.manifest
         length = slot_length(manifest)
-        self._engine = Engine(
-            Runner(package.folder, manifest, CPU, num_slots=slots, slot_length=length)
-        )
+        self._runner = Runner(package.folder, manifest, CPU, num_slots=slots, slot_length=length)
         self._tokenizer = Tokenizer(package.folder / "tokenizer.json", bos_token_id=None)
         self._manifest = manifest
-        self._ids = count()
         text = ENGLISH.read_text(encoding="utf-8")
         self._token_ids = self._tokenizer.encode(text, add_bos=False)
         self._fresh: dict[int, Iterator[list[int]]] = {}
@@ -63,12 +61,13 @@ class RetortEngine:
     def prefill_rate(self, num_tokens: int = 512) -> float:
         """Prompt tokens per second of one fresh prompt, until its first output token."""
         fresh = self._fresh.setdefault(num_tokens, token_windows(self._token_ids, num_tokens))
-        request = self._add(next(fresh), max_tokens=1, stops=frozenset())
+        run = _Run(self._runner)
+        request = run.add(next(fresh), max_tokens=1)
         started = time.perf_counter()
-        self._run_out()
+        while not request.output_token_ids:
+            run.step()
         wall_s = time.perf_counter() - started
         assert request.num_cached_tokens == 0, "the prompt was not computed whole"
-        assert len(request.output_token_ids) == 1
         return num_tokens / wall_s
 
     def decode_rate(self, num_sequences: int, context: int = 128, num_tokens: int = 64) -> float:
@@ -79,16 +78,15 @@ class RetortEngine:
         """
         prompts = islice(token_windows(self._token_ids, context), num_sequences)
         limit = num_sequences + context + num_tokens
-        requests = [self._add(prompt, limit, stops=frozenset()) for prompt in prompts]
+        run = _Run(self._runner)
+        requests = [run.add(prompt, limit) for prompt in prompts]
         while not all(request.output_token_ids for request in requests):
-            self._step()
+            run.step()
         started = time.perf_counter()
         for _ in range(num_tokens):
-            self._step()
+            run.step()
         wall_s = time.perf_counter() - started
         assert len(requests[-1].output_token_ids) == 1 + num_tokens
-        for request in requests:
-            self._engine.abort(request)
         return num_sequences * num_tokens / wall_s
 
     def serve(self, prompts: Sequence[str], clients: int, max_tokens: int) -> Work:
@@ -99,31 +97,34 @@ class RetortEngine:
         add_bos = self._manifest.tokens.add_bos
         encoded = [self._tokenizer.encode(prompt, add_bos=add_bos) for prompt in prompts]
         waiting = [deque(encoded[first::clients]) for first in range(clients)]
-        stops = frozenset(self._manifest.tokens.eos)
+        run = _Run(self._runner, frozenset(self._manifest.tokens.eos))
         output_tokens = 0
         started = time.perf_counter()
-        owners = {
-            self._add(queue.popleft(), max_tokens, stops): queue for queue in waiting if queue
-        }
+        owners = {run.add(queue.popleft(), max_tokens): queue for queue in waiting if queue}
         while owners:
-            for request in self._step():
+            for request in run.step():
                 output_tokens += len(request.output_token_ids)
                 queue = owners.pop(request)
                 if queue:
-                    owners[self._add(queue.popleft(), max_tokens, stops)] = queue
+                    owners[run.add(queue.popleft(), max_tokens)] = queue
         return Work(output_tokens, time.perf_counter() - started)
 
-    def _add(self, token_ids: list[int], max_tokens: int, stops: frozenset[int]) -> Request:
-        request = Request(next(self._ids), token_ids, max_tokens, stops, _GREEDY)
+
+class _Run:
+    """A fresh engine on a loaded model, for greedy requests that end at `stops`."""
+
+    def __init__(self, runner: Runner, stops: frozenset[int] = frozenset()) -> None:
+        self._engine = Engine(runner)
+        self._stops = stops
+        self._ids = count()
+
+    def add(self, token_ids: list[int], max_tokens: int) -> Request:
+        request = Request(next(self._ids), token_ids, max_tokens, self._stops, _GREEDY)
         self._engine.add(request)
         return request
 
-    def _step(self) -> list[Request]:
+    def step(self) -> list[Request]:
         """One step; the requests that ended with it."""
         outputs = self._engine.step()
         assert not any(output.failed for output in outputs), "a step failed, its log says why"
         return [output.request for output in outputs if output.finish_reason is not None]
-
-    def _run_out(self) -> None:
-        while self._engine.has_work:
-            self._step()

@@ -12,8 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.http_load import LoadPlan, measure_load
-from bench.prompts import ENGLISH, text_windows
 
 _START_LIMIT_S = 60
 _POLL_S = 0.005
@@ -47,13 +45,6 @@ def running_service(models: Path, threads: int) -> Iterator[Service]:
             yield Service(f"http://127.0.0.1:{port}", process.pid)
         finally:
             process.kill()
-
-
-def warm_up(url: str, model: str, clients: int) -> None:
-    """Has the server load the model and run every client's batch size once."""
-    windows = text_windows(ENGLISH.read_text("utf-8"), 16)
-    prompts = [next(windows) for _ in range(clients)]
-    measure_load(LoadPlan(url, model, prompts, clients, max_tokens=8))
 
 
 def _environment() -> dict[str, str]:

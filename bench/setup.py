@@ -28,21 +28,29 @@ class SetupError(Exception):
 
 
 class Variant(Enum):
-    """The packages of one model that are compared: a tag, and what `python -m export` is told."""
+    """The packages of one model that are compared, by what is added to the model's name."""
 
-    DEFAULT = ("", ())
-    INT8_PREFILL = ("-p8", ("--prefill", "int8"))
-    INT8 = ("-int8", ("--precision", "int8"))
-    INT4 = ("-int4", ("--precision", "int4"))
-    FP32 = ("-fp32", ("--precision", "fp32"))
+    DEFAULT = ""
+    INT8_PREFILL = "-p8"
+    INT8 = "-int8"
+    INT4 = "-int4"
+    FP32 = "-fp32"
 
     @property
     def package_name(self) -> str:
-        return MODEL + self.value[0]
+        return MODEL + self.value
 
     @property
     def export_arguments(self) -> tuple[str, ...]:
-        return (MODEL, "--name", self.package_name, *self.value[1])
+        """What `python -m export` is told."""
+        named = (MODEL, "--name", self.package_name)
+        match self:
+            case Variant.DEFAULT:
+                return named
+            case Variant.INT8_PREFILL:
+                return (*named, "--prefill", "int8")
+            case _:
+                return (*named, "--precision", self.value.removeprefix("-"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,11 @@ class Model(Protocol):
         max_tokens: int | None,
         sampling: SamplingParams,
         stop: tuple[str, ...],
+        continues_text: bool = False,
     ) -> Generation:
-        """Raises ContextLengthExceeded, Overloaded, ShuttingDown or RequestError."""
+        """`continues_text`: the answer goes on where the prompt ends, so that a space which it
+        begins with belongs to it. Raises ContextLengthExceeded, Overloaded, ShuttingDown or
+        RequestError."""
         ...
 
 

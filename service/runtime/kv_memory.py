@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.ort import ort
-from service.runtime.providers import CPU, IDENTITY, Provider
+from service.runtime.providers import IDENTITY, Provider
 from service.runtime.sessions import open_session
 
 KvShape = tuple[int, int, int, int, int]
@@ -35,7 +35,7 @@ class KvMemory(Protocol):
 
 def allocate_kv(provider: Provider, shape: KvShape, dtype: str) -> KvMemory:
     """Zeroed memory for `shape` of `dtype` on the device of `provider`."""
-    if provider is CPU:
+    if provider.host_memory:
         return HostKv(shape, np.dtype(dtype))
     return DeviceKv(shape, np.dtype(dtype), provider)
 

@@ -23,7 +23,8 @@ IDENTITY = (
 class Provider:
     """An execution provider of ONNX Runtime and what the service has to know of it.
 
-    `memory` is the name its device memory has in IO bindings. `slot_views` says whether a part of
+    `memory` is the name its memory has in IO bindings, and `host_memory` says whether numpy can
+    reach it. `slot_views` says whether a part of
     a device buffer can be bound by its address; where it cannot, a model has one slot. Cache
     dtypes are those its GroupQueryAttention takes. Sources: ONNX Runtime's pages on each
     provider, and its docs/OperatorKernels.md.
@@ -35,6 +36,7 @@ class Provider:
     memory: str
     kv_dtypes: tuple[str, ...]
     needs: str
+    host_memory: bool = False
     slot_views: bool = True
     memory_pattern: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ CPU = Provider(
     name="CPUExecutionProvider",
     extra="cpu",
     memory="cpu",
+    host_memory=True,
     kv_dtypes=("float32", "float16"),
     needs="any processor",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.errors import PackageCorrupt
 from service.runtime.ort import ort, reason_of
-from service.runtime.providers import CPU, Provider
+from service.runtime.providers import Provider
 
 
 def physical_cores() -> int:
@@ -37,7 +37,7 @@ def open_session(model: Path | bytes, provider: Provider) -> ort.InferenceSessio
     options.use_per_session_threads = False
     options.log_severity_level = 3
     options.enable_mem_pattern = provider.memory_pattern
-    if provider is not CPU:
+    if provider.device != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         return ort.InferenceSession(
@@ -47,8 +47,9 @@ def open_session(model: Path | bytes, provider: Provider) -> ort.InferenceSessio
             enable_fallback=0,
         )
     except Exception as error:
-        name, folder = ("a graph", "") if isinstance(model, bytes) else (model.name, model.parent)
-        reason = reason_of(error).replace(f"{folder}/", "")
+        name, reason = "a graph", reason_of(error)
+        if isinstance(model, Path):
+            name, reason = model.name, reason.replace(f"{model.parent}{os.sep}", "")
         raise PackageCorrupt(
             f"ONNX Runtime cannot load {name} on {provider.device}: {reason}"
         ) from error

@@ -89,6 +89,11 @@ def test_every_precision_is_served(tmp_path: Path) -> None:
             names.append(f"{source.name}:{precision.value}")
             finished = export(tmp_path, source, "--precision", precision.value, "--name", names[-1])
             assert finished.returncode == 0, finished.stderr
+        names.append(f"{source.name}:cuda")
+        finished = export(
+            tmp_path, source, "--precision", "fp16", "--for", "cuda", "--name", names[-1]
+        )
+        assert finished.returncode == 0, finished.stderr
     arguments = ("--models", str(tmp_path), "--port", "0", "--slots", "2", "--no-default")
     with running("service", *arguments) as server:
         texts = {}
@@ -103,3 +108,4 @@ def test_every_precision_is_served(tmp_path: Path) -> None:
     for source in (TIED, BIASED):
         assert texts[f"{source.name}:fp16"] == texts[f"{source.name}:fp32"]
         assert texts[f"{source.name}:source"] == texts[f"{source.name}:fp32"]
+        assert texts[f"{source.name}:cuda"] == texts[f"{source.name}:fp32"]

@@ -40,6 +40,7 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
             max_tokens=max_tokens,
             sampling=sampling_params(wire, model.manifest.generation),
             stop=stop_texts(wire),
+            continues_text=True,
         )
     except ContextLengthExceeded as error:
         error.param = "prompt"

@@ -26,6 +26,11 @@ async def test_an_answer_has_every_field_that_the_contract_names(app: Litestar) 
     assert body["usage"]["prompt_tokens"] == 2
 
 
+async def test_an_answer_goes_on_where_the_prompt_ends(app: Litestar, model: FakeModel) -> None:
+    await post_json(app, PATH, ASK)
+    assert model.calls[-1].continues_text
+
+
 async def test_a_stream_is_text_finish_usage_done(app: Litestar) -> None:
     ask = {**ASK, "stream": True, "stream_options": {"include_usage": True}}
     *chunks, usage, done = (await post_json(app, PATH, ask)).events()
