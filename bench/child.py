@@ -65,18 +65,21 @@ def child(make: Callable[[], T]) -> Iterator[Child[T]]:
 
 
 def _serve(make: Callable[[], T], pipe: Connection) -> None:
-    made = make()
-    pipe.send(_Answer(None))
+    made = _attempt(make)
+    pipe.send(_Answer(None, made.failure))
     while True:
         try:
             call = pipe.recv()
         except EOFError:
             return
-        try:
-            answer = _Answer(call(made))
-        except Exception:  # noqa: BLE001  whatever it is, the process that asked raises it
-            answer = _Answer(None, traceback.format_exc())
-        pipe.send(answer)
+        pipe.send(_attempt(partial(call, made.value)))
+
+
+def _attempt(call: Callable[[], object]) -> _Answer:
+    try:
+        return _Answer(call())
+    except Exception:  # noqa: BLE001  whatever it is, the process that asked raises it
+        return _Answer(None, traceback.format_exc())
 
 
 def _received(pipe: Connection) -> object:

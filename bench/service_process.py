@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _START_LIMIT_S = 60
 _POLL_S = 0.005
 
