@@ -4,8 +4,8 @@ It fills the same KV memory as the decoder's graph and stops once the last layer
 are there; the last prompt token then goes through the decoder as any other. Its inputs are the
 decoder's but for `logits_indices`, its outputs the `present` ones alone.
 
-Activations are quantised per token and weights (to 7 bits) per output channel, both symmetric, so a token's
-result depends on no other token. `Smoothing` keeps outliers from spoiling the scales.
+Activations are quantised per token and weights, to 7 bits, per output channel, both symmetric, so
+a token's result depends on no other token. `Smoothing` keeps outliers from spoiling the scales.
 """
 
 from __future__ import annotations

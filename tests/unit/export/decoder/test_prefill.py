@@ -118,7 +118,7 @@ def test_int8_prefill_stays_near_float32_whatever_the_smoothing(
     expected = Reference(SPEC, checkpoint).logits(TOKEN_IDS[:-1])[-NUM_DECODED:]
     prefill = _int8(tmp_path, decoder, checkpoint, strength)
     actual = run_behind_prefill(prefill, path, TOKEN_IDS, NUM_DECODED)
-    assert np.abs(actual - expected).mean() < 0.1 * expected.std()
+    assert np.abs(actual - expected).mean() < 0.2 * expected.std()
 
 
 def test_smoothing_spares_outliers(tmp_path: Path) -> None:
