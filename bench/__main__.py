@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from bench import engine_rates, export_cost, http_rates, memory, quality_cost, startup
 from bench.child import ChildError
@@ -57,6 +60,7 @@ FAMILIES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     setup = Setup(options.models, options.threads, options.rounds)
     names = options.only or list(FAMILIES)
     path = options.json or RESULTS / f"cpu-{setup.threads}-threads.json"
@@ -83,6 +87,11 @@ def _measure(setup: Setup, names: Sequence[str]) -> Results:
             rows=tuple(map(judge, family.measure(setup))),
         )
     return Results(describe_environment(setup.threads), sections)
+
+
+def _stop(_sig: int, _frame: FrameType | None) -> NoReturn:
+    """Ends as Ctrl-C does, so that no engine is left behind, stopped for good."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _info(package: Package) -> PackageInfo:

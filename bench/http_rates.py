@@ -20,7 +20,7 @@ from bench.setup import CLIENTS, Setup, Variant
 VARIANTS = (Variant.DEFAULT,)
 
 MAX_TOKENS = 64
-REQUESTS_PER_CLIENT = 3
+REQUESTS_PER_CLIENT = 2
 WORDS_PER_PROMPT = 100
 
 _Round = tuple[LoadReport, Work, LoadReport]
@@ -88,11 +88,5 @@ def _measurements(rounds: list[_Round]) -> list[Measurement]:
             "ms",
             tuple(load.first_token_p50_ms for load in ours),
             Rival("llama.cpp's server", tuple(load.first_token_p50_ms for load in theirs)),
-        ),
-        Measurement(
-            f"{CLIENTS} HTTP clients, 99 % of gaps between tokens below",
-            "ms",
-            tuple(load.inter_token_p99_ms for load in ours),
-            Rival("llama.cpp's server", tuple(load.inter_token_p99_ms for load in theirs)),
         ),
     ]

@@ -14,7 +14,7 @@ from export.decoder.target import Target
 from export.errors import ExportError
 from export.pipeline import Exported, Job, run
 from export.progress import Progress
-from service.store.locations import default_models_folder
+from service.store.locations import expanded, models_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,17 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.source is None:
         print("export: name a model, a folder or a GGUF file (--list shows names)", file=sys.stderr)
         return 2
-    job = Job(
-        argument=options.source,
-        models=options.models,
-        precision=Precision(options.precision) if options.precision else None,
-        name=options.name,
-        revision=options.revision,
-        int8_prefill=options.prefill == "int8",
-        target=Target(options.target),
-    )
     try:
-        print(_summary(run(job, Progress.on(sys.stderr, asked=True))))
+        print(_summary(run(_job(options), Progress.on(sys.stderr))))
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
@@ -53,6 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("export: interrupted; nothing was changed", file=sys.stderr)
         return 130
     return 0
+
+
+def _job(options: argparse.Namespace) -> Job:
+    return Job(
+        argument=options.source,
+        models=_models(options.models),
+        precision=Precision(options.precision) if options.precision else None,
+        name=options.name,
+        revision=options.revision,
+        int8_prefill=options.prefill == "int8",
+        target=Target(options.target),
+    )
+
+
+def _models(given: str | None) -> Path:
+    try:
+        return models_folder(os.environ) if given is None else expanded(given)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
 
 
 def _summary(exported: Exported) -> str:
@@ -95,10 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--models",
-        type=Path,
-        default=os.environ.get("RETORT_MODELS") or default_models_folder(os.environ),
         metavar="DIR",
-        help="where packages live (default: %(default)s)",
+        help="where packages live (default: RETORT_MODELS, else where the service looks)",
     )
     return parser
 

@@ -97,7 +97,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All rows in their order; `default` is the name used when none is given."""
+    """All rows in their order; `default` is what the service exports into an empty store."""
 
     default: str
     entries: tuple[Entry, ...]

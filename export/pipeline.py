@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
-from export.catalog import Entry, load_catalog
+from export.catalog import Entry
 from export.checkpoints.base import Checkpoint, TokenizerFiles
 from export.checkpoints.open import open_checkpoint
 from export.decoder.config import ConfigReader
@@ -25,9 +24,10 @@ from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.errors import ExportError
-from export.progress import Progress, format_amount
+from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.resolver import resolve
+from export.sources.cache import require_space
+from export.sources.resolver import look_up
 from export.verify import Verification, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
@@ -91,6 +91,7 @@ class _Plan:
     checkpoint: Checkpoint
     spec: DecoderSpec
     tokenizer: TokenizerFiles
+    prompt: list[int]
     precision: Precision
 
 
@@ -99,45 +100,37 @@ def run(job: Job, progress: Progress) -> Exported:
     plan = _plan(job, progress)
     _warn_of_requantizing(plan, progress)
     with staged(job.models, plan.name, lambda: _say_waiting(plan, progress)) as folder:
-        _check_space(folder, plan)
+        require_space(folder, _package_bytes(plan), "the package takes about")
         graphs = _write_graphs(folder, plan, progress)
         _write_text_files(folder, plan.tokenizer)
         with progress.step("verifying", unit="token"):
             verification = verify_package(
-                folder,
-                graphs,
-                plan.spec,
-                plan.checkpoint,
-                plan.tokenizer.tokenizer_json,
-                plan.precision,
+                folder, graphs, plan.spec, plan.checkpoint, plan.prompt, plan.precision
             )
-            verify_against_transformers(
-                plan.fetched.path, plan.spec, plan.checkpoint, plan.tokenizer.tokenizer_json
-            )
+            verify_against_transformers(plan.fetched.path, plan.spec, plan.checkpoint, plan.prompt)
         write_manifest(folder, _manifest(folder, plan, graphs))
     return Exported(plan.name, job.models / plan.name.folder, plan.precision, verification)
 
 
 def _plan(job: Job, progress: Progress) -> _Plan:
-    entry = load_catalog().find(job.argument)
-    source = resolve(job.argument, revision=job.revision)
+    resolved = look_up(job.argument, revision=job.revision)
     name = _package_name(job)
     if job.int8_prefill and job.target is not Target.CPU:
         raise ExportError("an int8 prefill graph is for processors: it goes with --for cpu")
-    fetched = source.fetch(job.models / DOWNLOADS, progress)
+    fetched = resolved.source.fetch(job.models / DOWNLOADS, progress)
     checkpoint = open_checkpoint(fetched.path)
     spec = read_spec(checkpoint.config)
     tokenizer = checkpoint.tokenizer()
-    # Needed to verify, and wrong more often than all else: better refused before the long part.
-    prompt_ids(tokenizer.tokenizer_json, spec)
     return _Plan(
         job=job,
         name=name,
-        entry=entry,
+        entry=resolved.entry,
         fetched=fetched,
         checkpoint=checkpoint,
         spec=spec,
         tokenizer=tokenizer,
+        # Needed to verify, and wrong more often than all else: better refused before the long part.
+        prompt=prompt_ids(tokenizer.tokenizer_json, spec),
         precision=job.precision or _default_precision(spec, checkpoint),
     )
 
@@ -181,16 +174,6 @@ def _warn_of_requantizing(plan: _Plan, progress: Progress) -> None:
             f"these weights are quantised already and {plan.precision.value} rounds them a second "
             f"time, which cost SmolLM2-135M {REQUANTIZING_COST_NATS[plan.precision]} nats per "
             "token; --precision source costs nothing"
-        )
-
-
-def _check_space(folder: Path, plan: _Plan) -> None:
-    needed = _package_bytes(plan)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ExportError(
-            f"the disk of {folder} has {format_amount(free)} left, and the package takes about "
-            f"{format_amount(needed)}"
         )
 
 

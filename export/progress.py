@@ -17,7 +17,6 @@ class Style(Enum):
 
     BAR = "bar"
     LINES = "lines"
-    QUIET = "quiet"
 
 
 @dataclass(slots=True)
@@ -43,17 +42,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Shows steps on `stream`: a bar each, one line each when done, or nothing."""
+    """Shows steps on `stream`: a bar each, or one line each when done."""
 
     stream: TextIO
     style: Style
 
     @classmethod
-    def on(cls, stream: TextIO, *, asked: bool = False) -> Progress:
-        """Bars on a terminal; elsewhere nothing, or one line per step where `asked` for."""
-        if stream.isatty():
-            return cls(stream, Style.BAR)
-        return cls(stream, Style.LINES if asked else Style.QUIET)
+    def on(cls, stream: TextIO) -> Progress:
+        """Bars on a terminal, lines elsewhere."""
+        return cls(stream, Style.BAR if stream.isatty() else Style.LINES)
 
     @contextmanager
     def step(self, title: str, total: int | None = None, unit: str = "B") -> Iterator[Step]:
@@ -73,7 +70,7 @@ class Progress:
         """Says something once, between or above the bars."""
         if self.style is Style.BAR:
             tqdm.write(text, file=self.stream)
-        elif self.style is Style.LINES:
+        else:
             self.stream.write(f"{text}\n")
 
     def warn(self, text: str) -> None:
@@ -82,9 +79,8 @@ class Progress:
 
     def _line(self, title: str, done: int, unit: str, elapsed_s: float) -> None:
         amount = f" {format_amount(done, unit)}" if done else ""
-        if self.style is Style.LINES:
-            self.stream.write(f"{title}:{amount} in {elapsed_s:.1f} s\n")
-            self.stream.flush()
+        self.stream.write(f"{title}:{amount} in {elapsed_s:.1f} s\n")
+        self.stream.flush()
 
 
 def format_amount(amount: int, unit: str = "B") -> str:

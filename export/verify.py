@@ -14,7 +14,7 @@ from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
-from export.verify_prompt import NUM_DECODED, prompt_ids
+from export.verify_prompt import NUM_DECODED
 from export.verify_run import run_behind_prefill, run_greedily
 from service.store.manifest import Graphs
 
@@ -48,15 +48,14 @@ def verify_package(
     graphs: Graphs,
     spec: DecoderSpec,
     checkpoint: Checkpoint,
-    tokenizer: bytes,
+    prompt: list[int],
     precision: Precision,
 ) -> Verification:
-    """Prefills a fixed prompt, decodes greedily, and compares every step with the reference;
-    once more with the prompt read by the prefill graph, where there is one.
+    """Prefills `prompt` (see `prompt_ids`), decodes greedily, and compares every step with the
+    reference; once more with the prompt read by the prefill graph, where there is one.
 
     Raises ExportError if the logits are not those of the weights.
     """
-    prompt = prompt_ids(tokenizer, spec)
     decoder = folder / graphs.decoder
     try:
         token_ids, actual = run_greedily(decoder, prompt, NUM_DECODED)

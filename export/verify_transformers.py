@@ -16,7 +16,6 @@ from export.checkpoints.base import Checkpoint
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
-from export.verify_prompt import prompt_ids
 
 Floats = NDArray[np.float32]
 
@@ -28,9 +27,9 @@ _TOLERANCE = 1e-2
 
 
 def verify_against_transformers(
-    source: Path, spec: DecoderSpec, checkpoint: Checkpoint, tokenizer: bytes
+    source: Path, spec: DecoderSpec, checkpoint: Checkpoint, prompt: list[int]
 ) -> None:
-    """Compares the logits of a fixed prompt; does nothing where there is nothing to compare with:
+    """Compares the logits of `prompt`; does nothing where there is nothing to compare with:
     no torch and transformers, no folder with safetensors, too large a model.
 
     Raises ExportError if transformers computes something else, or cannot load the model.
@@ -41,9 +40,7 @@ def verify_against_transformers(
         return
     if not any(source.glob("*.safetensors")):
         return
-    token_ids = prompt_ids(tokenizer, spec)
-    expected = _transformers_logits(source, token_ids)
-    check(expected, Reference(spec, checkpoint).logits(token_ids))
+    check(_transformers_logits(source, prompt), Reference(spec, checkpoint).logits(prompt))
 
 
 def check(expected: Floats, actual: Floats) -> None:

@@ -7,16 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from service.app import create_app
-from service.default_model import ensure_a_model
 from service.errors import StartupError
-from service.pool import ModelPool
-from service.server import bound_socket, serve
-from service.settings import read_settings
+from service.settings import Settings, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 after an orderly stop, 1 if it cannot start, 2 for wrong settings."""
+    """The exit status: 0 after an orderly stop, 1 if it cannot start, 2 for wrong settings, 130
+    if it was interrupted before it served."""
     logging.basicConfig(format="retort: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
@@ -24,15 +21,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"retort: {error.message}", file=sys.stderr)
         return 2
     try:
-        with bound_socket(settings) as listener:
-            ensure_a_model(settings)
-            serve(settings, create_app(settings, ModelPool), listener)
+        _serve(settings)
     except StartupError as error:
         print(f"retort: {error.message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _serve(settings: Settings) -> None:
+    """Takes the port first, then what may last: the device, the default model, the service."""
+    # Imported here, since importing ONNX Runtime can already fail, with a StartupError to show.
+    from service.app import create_app  # noqa: PLC0415
+    from service.default_model import ensure_a_model  # noqa: PLC0415
+    from service.pool import ModelPool  # noqa: PLC0415
+    from service.runtime.providers import choose_device  # noqa: PLC0415
+    from service.server import bound_socket, serve  # noqa: PLC0415
+
+    with bound_socket(settings) as listener:
+        device = choose_device(settings.device)
+        ensure_a_model(settings, device.provider)
+        app = create_app(settings, lambda settings: ModelPool(settings, device))
+        serve(settings, app, listener)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from types import FrameType
 
+from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.packages import Store
 
@@ -16,8 +17,8 @@ DEFAULT_MODEL = "smollm2:135m"
 _log = logging.getLogger(__name__)
 
 
-def ensure_a_model(settings: Settings) -> None:
-    """Exports the embedded model if there is no package, in a process of its own.
+def ensure_a_model(settings: Settings, provider: Provider) -> None:
+    """Exports the embedded model for `provider` if there is no package, in a process of its own.
 
     So the service needs nothing that only exporting needs. Raises SystemExit with the status of
     an export that failed.
@@ -27,6 +28,7 @@ def ensure_a_model(settings: Settings) -> None:
         return
     _log.info("there is no model in %s yet; exporting the embedded %s", folder, DEFAULT_MODEL)
     command = [sys.executable, "-m", "export", DEFAULT_MODEL, "--models", str(folder)]
+    command += ["--for", provider.device]
     status = _run(command)
     if status:
         _log.error("exporting %s failed; --no-default starts without it", DEFAULT_MODEL)

@@ -14,6 +14,7 @@ RetortError
 ├── ShuttingDown              503
 ├── PackageCorrupt            503  a package's files are not what its manifest says
 ├── WrongDevice               503  a package was made for another device
+├── NotEnoughMemory           503  a model does not fit
 └── StartupError               –   the process cannot start; the text says how to mend it
 
 Each carries what OpenAI's error object needs: message, type, param and code.
@@ -114,6 +115,12 @@ class WrongDevice(RetortError):
     status = 503
     type = "unavailable_error"
     code = "wrong_device"
+
+
+class NotEnoughMemory(RetortError):
+    status = 503
+    type = "unavailable_error"
+    code = "not_enough_memory"
 
 
 class StartupError(RetortError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from service.engine.async_engine import AsyncEngine, TokenStream
+from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
 from service.engine.request import FinishReason
 from service.text.detokenizer import Detokenizer
 from service.text.stop import StopStrings
@@ -48,7 +48,7 @@ class Generation:
     async def __aiter__(self) -> AsyncIterator[TextDelta]:
         """The text in pieces. Raises EngineFailure or ShuttingDown."""
         async for tokens in self._stream:
-            text, stopped = self._decode(tokens.token_ids)
+            text, stopped = self._decode(tokens)
             finish_reason = tokens.finish_reason
             if finish_reason is not None and not stopped:
                 rest, stopped = self._stops.feed(self._detokenizer.flush())
@@ -66,14 +66,18 @@ class Generation:
         """Ends it; the engine computes at most the step that is under way."""
         self._engine.abort(self._stream.request)
 
-    def _decode(self, token_ids: list[int]) -> tuple[str, bool]:
+    def _decode(self, tokens: Tokens) -> tuple[str, bool]:
         """The text that is certain now, and whether a stop string ended it.
 
-        Token by token, so that what is counted does not depend on how many came at once.
+        Token by token, so that what is counted does not depend on how many came at once. The
+        token that ends an answer counts, but whatever its spelling it is no text.
         """
         text = ""
-        for token_id in token_ids:
+        end = len(tokens.token_ids) - (tokens.finish_reason == "stop")
+        for index, token_id in enumerate(tokens.token_ids):
             self.num_output_tokens += 1
+            if index == end:
+                break
             piece, stopped = self._stops.feed(self._detokenizer.feed([token_id]))
             text += piece
             if stopped:

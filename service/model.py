@@ -13,7 +13,14 @@ from service.engine.async_engine import AsyncEngine
 from service.engine.engine import Engine
 from service.engine.request import SamplingParams
 from service.engine.runner import Runner
-from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError, WrongDevice
+from service.engine.sampler import SAMPLER_VERSION
+from service.errors import (
+    ContextLengthExceeded,
+    NotEnoughMemory,
+    PackageCorrupt,
+    RequestError,
+    WrongDevice,
+)
 from service.generation import Generation
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
@@ -26,9 +33,6 @@ from service.text.tokenizer import Tokenizer
 
 DEFAULT_CONTEXT_LENGTH = 8192
 """Tokens a slot holds unless told otherwise; long-context models would take all memory."""
-
-SAMPLER_VERSION = 1
-"""Raised whenever the same seed may draw other tokens than before."""
 
 _TOKENIZER = "tokenizer.json"
 _CHAT_TEMPLATE = "chat_template.jinja"
@@ -68,13 +72,23 @@ class LoadedModel:
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
 
     def _load_runner(self, package: Package, provider: Provider, settings: Settings) -> Runner:
-        return Runner(
-            package.folder,
-            package.manifest,
-            provider,
-            num_slots=settings.slots if provider.slot_views else 1,
-            slot_length=self.context_length,
-        )
+        num_slots = settings.slots if provider.slot_views else 1
+        try:
+            return Runner(
+                package.folder,
+                package.manifest,
+                provider,
+                num_slots=num_slots,
+                slot_length=self.context_length,
+            )
+        except MemoryError:
+            per_token = package.manifest.architecture.kv_bytes_per_token
+            needed = num_slots * self.context_length * per_token
+            raise NotEnoughMemory(
+                f"The model {package.name} does not fit: {num_slots} slots of "
+                f"{self.context_length} tokens take {needed / 1e9:.1f} GB. Lower --slots or "
+                "--context."
+            ) from None
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
@@ -91,16 +105,18 @@ class LoadedModel:
         max_tokens: int | None,
         sampling: SamplingParams,
         stop: tuple[str, ...],
+        prompt_param: str = "messages",
         continues_text: bool = False,
     ) -> Generation:
         """Starts a completion of at most `max_tokens`, or of what the context leaves.
 
         `continues_text`: the output goes on where the prompt ends, so that a space it begins with
-        belongs to it; otherwise it is a text of its own, as an answer in a chat is.
+        belongs to it; otherwise it is a text of its own, as an answer in a chat is. Errors name
+        `prompt_param` as the request's field that the prompt came from.
         Raises ContextLengthExceeded, Overloaded, ShuttingDown, and RequestError for token ids
         that the model does not have.
         """
-        self._check_prompt(prompt_token_ids)
+        self._check_prompt(prompt_token_ids, prompt_param)
         left = self.context_length - len(prompt_token_ids)
         stream = self.engine.submit(
             prompt_token_ids,
@@ -111,14 +127,14 @@ class LoadedModel:
         detokenizer = Detokenizer(self.tokenizer.token_bytes, at_text_start=not continues_text)
         return Generation(self.engine, stream, detokenizer, StopStrings(stop))
 
-    def _check_prompt(self, token_ids: list[int]) -> None:
+    def _check_prompt(self, token_ids: list[int], param: str) -> None:
         if not token_ids:
-            raise RequestError("The prompt is empty.", param="prompt")
+            raise RequestError("The prompt is empty.", param=param)
         if len(token_ids) >= self.context_length:
-            raise ContextLengthExceeded(len(token_ids), self.context_length, param="messages")
+            raise ContextLengthExceeded(len(token_ids), self.context_length, param=param)
         if not 0 <= min(token_ids) <= max(token_ids) < self.manifest.architecture.vocab_size:
             raise RequestError(
-                "The prompt holds token ids outside the model's vocabulary.", param="prompt"
+                "The prompt holds token ids outside the model's vocabulary.", param=param
             )
 
 
@@ -127,7 +143,7 @@ def _check_device(package: Package, provider: Provider) -> None:
     if kv_dtype not in provider.kv_dtypes:
         raise WrongDevice(
             f"The package of model {package.name} computes in {kv_dtype}, which {provider.device} "
-            f"does not. Make one for it: python -m export NAME --for {provider.device}"
+            f"does not. Make one that does: python -m export NAME --for {provider.device}"
         )
 
 
@@ -163,5 +179,5 @@ def _template_source(package: Package) -> str | None:
 def _fingerprint(manifest: Manifest, provider: Provider) -> str:
     """Changes with whatever may change the tokens that a seed gives."""
     parts = [f"{name} {record.sha256}" for name, record in sorted(manifest.files.items())]
-    parts += [provider.name, ORT_VERSION, f"sampler {SAMPLER_VERSION}"]
+    parts += [provider.name, ORT_VERSION, f"sampler {SAMPLER_VERSION}", repr(manifest.tokens)]
     return "fp_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -9,7 +9,7 @@ import time
 from service.errors import ShuttingDown
 from service.health import Health, ModelHealth
 from service.model import LoadedModel
-from service.runtime.providers import choose_device
+from service.runtime.providers import Device
 from service.runtime.sessions import physical_cores, share_threads
 from service.settings import Settings
 from service.store.names import ModelName
@@ -19,13 +19,17 @@ _log = logging.getLogger(__name__)
 
 
 class ModelPool:
-    """The models of a store, those in use loaded. All methods are called on the event loop."""
+    """The models of a store, those in use loaded.
 
-    def __init__(self, settings: Settings) -> None:
-        """Chooses the device. Raises StartupError if it does not work here."""
+    `installed` and `find` only read the disk and may be called from any thread, the other methods
+    on the event loop alone.
+    """
+
+    def __init__(self, settings: Settings, device: Device) -> None:
+        """All models run on `device`."""
         self._settings = settings
         self._store = Store(settings.models_folder)
-        self._device = choose_device(settings.device)
+        self._device = device
         self._loading: dict[ModelName, asyncio.Task[LoadedModel]] = {}
         self._draining = False
         num_threads = settings.num_threads or physical_cores()
@@ -48,7 +52,7 @@ class ModelPool:
     async def get(self, name: str) -> LoadedModel:
         """The model called `name`, loaded if it is not; those who ask meanwhile share the load.
 
-        Raises ModelNotFound, PackageCorrupt or ShuttingDown.
+        Raises ModelNotFound, PackageCorrupt, WrongDevice, NotEnoughMemory or ShuttingDown.
         """
         package = self.find(name)
         if self._draining:
@@ -77,9 +81,14 @@ class ModelPool:
     async def close(self) -> None:
         """Ends what still runs with ShuttingDown, and the engines with it."""
         self.drain()
+        # Answers that run are told at once; what is still loading may take its time.
+        await self._close_loaded()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
-        await asyncio.gather(*(model.engine.close() for model in self._loaded()))
+        await self._close_loaded()
         self._loading.clear()
+
+    async def _close_loaded(self) -> None:
+        await asyncio.gather(*(model.engine.close() for model in self._loaded()))
 
     async def _load(self, package: Package) -> LoadedModel:
         started_s = time.monotonic()
@@ -89,6 +98,12 @@ class ModelPool:
         )
         if self._draining:
             model.engine.drain()
+        if model.context_length < (self._settings.context_length or 0):
+            _log.warning(
+                "%s has a context of %d tokens, less than was asked for",
+                package.name,
+                model.context_length,
+            )
         _log.info(
             "loaded %s in %.1f s: context %d tokens, %d slots",
             package.name,

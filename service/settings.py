@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn, get_args
 from service.errors import StartupError
 from service.store.locations import default_models_folder
 
-Device = Literal["auto", "cpu", "cuda", "directml"]
+DeviceName = Literal["auto", "cpu", "cuda", "directml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 11434
     models_folder: Path = Path("models")
-    device: Device = "auto"
+    device: DeviceName = "auto"
     slots: int = 8
     context_length: int | None = None
     max_queue: int = 64
@@ -90,8 +90,8 @@ def _seconds(text: str) -> float:
 
 
 def _device(text: str) -> str:
-    if text not in get_args(Device):
-        raise ValueError(f"one of {', '.join(get_args(Device))}")
+    if text not in get_args(DeviceName):
+        raise ValueError(f"one of {', '.join(get_args(DeviceName))}")
     return text
 
 
@@ -108,7 +108,10 @@ def _switch(text: str) -> bool:
 
 
 def _folder(text: str) -> Path:
-    return Path(_filled(text)).expanduser()
+    try:
+        return Path(_filled(text)).expanduser()
+    except RuntimeError:
+        raise ValueError("a folder that exists or can be made") from None
 
 
 _OPTIONS = (
@@ -171,7 +174,7 @@ class _Parser(argparse.ArgumentParser):
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Raises StartupError, in one line, for a value that cannot be used."""
     flags = _parser().parse_args(arguments)
-    values: dict[str, Any] = {"models_folder": default_models_folder(environment)}
+    values: dict[str, Any] = {}
     for option in _OPTIONS:
         given = getattr(flags, option.field)
         if isinstance(given, bool):
@@ -180,6 +183,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
             values[option.field] = _parsed(option, option.flag, given)
         elif from_environment := environment.get(option.variable):
             values[option.field] = _parsed(option, option.variable, from_environment)
+    if "models_folder" not in values:
+        values["models_folder"] = default_models_folder(environment)
     return _checked(Settings(**values))
 
 

@@ -11,6 +11,7 @@ from export.checkpoints.tokenizer_json import TokenIds, leading_special_token
 from export.errors import ExportError
 
 _TEMPLATE_FILE = "chat_template.jinja"
+_JSON_TEMPLATE_FILE = "chat_template.json"
 _CONFIG_FILE = "tokenizer_config.json"
 _MAP_FILE = "special_tokens_map.json"
 
@@ -63,7 +64,10 @@ def _read_tokenizer_json(folder: ModelFolder) -> bytes:
 
 
 def _read_chat_template(folder: ModelFolder, settings: Mapping[str, JsonValue]) -> str | None:
-    """The default template; a file of its own takes precedence, as in transformers."""
+    """The default template; a file of its own takes precedence, as in transformers.
+
+    chat_template.json is written for models with more inputs than text, and asked last.
+    """
     path = folder.find(_TEMPLATE_FILE)
     if path is not None:
         try:
@@ -71,7 +75,10 @@ def _read_chat_template(folder: ModelFolder, settings: Mapping[str, JsonValue]) 
         except UnicodeDecodeError as error:
             raise ExportError(f"{path}: not valid UTF-8") from error
     template = settings.get("chat_template")
-    if template is None or isinstance(template, str):
+    if template is None:
+        path = folder.path / _JSON_TEMPLATE_FILE
+        return optional_string(folder.read_json(path.name), "chat_template", str(path))
+    if isinstance(template, str):
         return template
     origin = folder.path / _CONFIG_FILE
     if not isinstance(template, list):

@@ -25,9 +25,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
         return _open_folder(ModelFolder(path))
     if not path.exists():
         raise ExportError(f"{path}: no such file or folder")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         raise ExportError(f"{path}: give the folder it lies in, which also holds config.json")
-    if path.suffix != ".gguf":
+    if path.suffix.lower() != ".gguf":
         raise ExportError(f"{path}: neither a folder nor a .gguf file")
     return GgufCheckpoint(path)
 
@@ -36,7 +36,7 @@ def _open_folder(folder: ModelFolder) -> Checkpoint:
     if folder.find(SINGLE_FILE) is not None or folder.find(INDEX_FILE) is not None:
         return SafetensorsCheckpoint(folder)
     names = folder.names()
-    ggufs = [name for name in names if name.endswith(".gguf")]
+    ggufs = [name for name in names if name.lower().endswith(".gguf")]
     if len(ggufs) > 1:
         raise ExportError(
             f"{folder.path}: holds {len(ggufs)} GGUF files; name one of them: {_listing(ggufs)}"

@@ -57,8 +57,7 @@ def rope_tables(
     angles = np.outer(
         np.arange(num_positions, dtype=np.float32), frequencies.astype(np.float32)
     ).astype(np.float32)
-    scale = np.float32(rope.attention_factor)
-    return np.cos(angles) * scale, np.sin(angles) * scale
+    return np.cos(angles), np.sin(angles)
 
 
 def _given_factors(parameters: ConfigReader, head_dim: int) -> tuple[float, ...]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-Activation = Literal["silu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +15,6 @@ class RopeSpec:
 
     theta: float
     factors: tuple[float, ...] = ()
-    attention_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,6 @@ class DecoderSpec:
     context_length: int
     rms_norm_eps: float
     rope: RopeSpec
-    activation: Activation = "silu"
     tied_head: bool = False
     attention_bias: bool = False
     attention_out_bias: bool = False

@@ -40,9 +40,8 @@ class Weights:
         return self._vocabulary(self.spec.weights.embedding)
 
     def head(self) -> Tensor:
-        """`[vocab_size, hidden_size]`; the embedding where they are tied."""
-        names = self.spec.weights
-        return self._vocabulary(names.embedding if self.spec.tied_head else names.head)
+        """`[vocab_size, hidden_size]`, where it is not tied to the embedding."""
+        return self._vocabulary(self.spec.weights.head)
 
     def _vocabulary(self, name: str) -> Tensor:
         return self._tensor(name, (self.spec.vocab_size, self.spec.hidden_size))

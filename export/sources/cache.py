@@ -20,13 +20,13 @@ CHUNK_SIZE = 1 << 20
 _POLL_INTERVAL_S = 0.2
 
 
-def require_space(folder: Path, num_bytes: int) -> None:
+def require_space(folder: Path, num_bytes: int, what: str = "the download needs") -> None:
     """Raises ExportError where the disk of `folder`, which must exist, has less free room."""
     free = shutil.disk_usage(folder).free
     if free < num_bytes:
         raise ExportError(
-            f"not enough room in {folder}: the download needs {format_amount(num_bytes)}, "
-            f"{format_amount(free)} are free"
+            f"the disk of {folder} has {format_amount(free)} left, and {what} "
+            f"{format_amount(num_bytes)}"
         )
 
 

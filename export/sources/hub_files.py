@@ -15,17 +15,14 @@ _SIDE_FILES = frozenset(
         "tokenizer_config.json",
         "tokenizer.model",
         "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "vocab.txt",
-        "merges.txt",
         "chat_template.jinja",
         "chat_template.json",
     }
 )
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-_SHARD = re.compile(r"-\d{5}-of-\d{5}\.(safetensors|gguf)$", re.IGNORECASE)
+_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+_SPLIT_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
 
 def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[str, ...]:
@@ -36,8 +33,8 @@ def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[s
     with its safetensors. Raises ExportError, listing what there is, where there is no such
     choice or more than one.
     """
-    # A backslash would lead into other folders where it separates them.
-    present = sorted(name for name in names if "\\" not in name)
+    # These two lead to other folders, drives or streams where a system gives them a meaning.
+    present = sorted(name for name in names if not set(name) & set("\\:"))
     # A projector for images is no language model, whatever quantisation it is named after.
     ggufs = [
         name
@@ -55,17 +52,26 @@ def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[s
         return (_whole(ggufs[0], repo),)
     if ggufs:
         raise ExportError(f"{repo} has several GGUF files, name one: {_choices(repo, ggufs)}")
-    raise ExportError(f"{repo} has neither safetensors nor GGUF weights: other kinds are not read")
+    raise ExportError(f"{repo} {_what_is_wrong(present)}")
+
+
+def _what_is_wrong(present: Sequence[str]) -> str:
+    others = [name for name in present if name.endswith(".safetensors")]
+    if not others:
+        return "has neither safetensors nor GGUF weights: other kinds are not read"
+    more = f" and {len(others) - 4} more" if len(others) > 4 else ""
+    return (
+        f"has {', '.join(others[:4])}{more}, but only {_SINGLE}, or {_INDEX} with the shards that "
+        "belong to it, is read"
+    )
 
 
 def _safetensors(present: Sequence[str]) -> list[str]:
-    """The weights at the top of the repository, once: many also carry them in another layout."""
-    top = [name for name in present if name.endswith(".safetensors") and "/" not in name]
-    if _SINGLE in top:
+    """What the reader reads, and once: many repositories also carry another layout."""
+    if _SINGLE in present:
         return [_SINGLE]
-    if _INDEX in present:
-        return [_INDEX, *(name for name in top if _SHARD.search(name))]
-    return [name for name in top if not name.startswith(("consolidated", "adapter_model"))]
+    shards = [name for name in present if _SHARD.fullmatch(name)]
+    return [_INDEX, *shards] if shards and _INDEX in present else []
 
 
 def _pick_gguf(ggufs: Sequence[str], repo: str, wanted: str) -> str:
@@ -95,7 +101,7 @@ def _matches(name: str, wanted: str) -> bool:
 
 
 def _whole(name: str, repo: str) -> str:
-    if _SHARD.search(name):
+    if _SPLIT_GGUF.search(name):
         raise ExportError(f"{name} of {repo} is one part of a split GGUF file, which is not read")
     return name
 

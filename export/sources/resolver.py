@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from export.catalog import Catalog, Entry, PypiLocation, load_catalog
@@ -19,10 +20,25 @@ _HUB_NAME = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A source, and the row of the catalogue that led to it, None where none did."""
+
+    source: Source
+    entry: Entry | None = None
+
+
 def resolve(
     argument: str, *, revision: str | None = None, catalog: Catalog | None = None
 ) -> Source:
-    """The source that `argument` means; nothing is fetched yet.
+    """The source alone of what `look_up` finds."""
+    return look_up(argument, revision=revision, catalog=catalog).source
+
+
+def look_up(
+    argument: str, *, revision: str | None = None, catalog: Catalog | None = None
+) -> Resolved:
+    """What `argument` means; nothing is fetched yet.
 
     In this order: an existing `.gguf` file; an existing folder; a name of `catalog` (the one
     that comes with Retort if None); `[hf.co/]org/repo[:file-or-quantisation]`. `revision` is a
@@ -30,13 +46,15 @@ def resolve(
     the argument means nothing, or where a revision is given for what has none.
     """
     catalog = catalog or load_catalog()
-    source = _local(argument) or _from_catalog(catalog.find(argument), revision)
+    source, entry = _local(argument), None
+    if source is None and (entry := catalog.find(argument)):
+        source = _from_catalog(entry, revision)
     source = source or _from_hub(argument, revision)
     if source is None:
         raise ExportError(_unknown(argument, catalog))
     if revision is not None and not isinstance(source, HubSource):
         raise ExportError(f"{argument} has no revisions: only hub repositories have them")
-    return source
+    return Resolved(source, entry)
 
 
 def _local(argument: str) -> Source | None:
@@ -56,9 +74,7 @@ def _local(argument: str) -> Source | None:
     return FileSource(path)
 
 
-def _from_catalog(entry: Entry | None, revision: str | None) -> Source | None:
-    if entry is None:
-        return None
+def _from_catalog(entry: Entry, revision: str | None) -> Source:
     location = entry.source
     if isinstance(location, PypiLocation):
         return PypiSource(

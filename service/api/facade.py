@@ -53,11 +53,12 @@ class Model(Protocol):
         max_tokens: int | None,
         sampling: SamplingParams,
         stop: tuple[str, ...],
+        prompt_param: str = "messages",
         continues_text: bool = False,
     ) -> Generation:
         """`continues_text`: the answer goes on where the prompt ends, so that a space which it
-        begins with belongs to it. Raises ContextLengthExceeded, Overloaded, ShuttingDown or
-        RequestError."""
+        begins with belongs to it. Errors name `prompt_param`. Raises ContextLengthExceeded,
+        Overloaded, ShuttingDown or RequestError."""
         ...
 
 

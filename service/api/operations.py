@@ -13,9 +13,9 @@ def greet() -> str:
     return "Retort is running"
 
 
-@head("/", sync_to_thread=False)
+@head(["/", "/health"], sync_to_thread=False)
 def greet_briefly() -> None:
-    """Clients ask this way whether a server is there."""
+    """Clients and balancers ask this way whether a server is there."""
 
 
 @get("/health", sync_to_thread=False)

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
 
-MAX_BYTES_ON_LOOP = 16 * 1024
-"""About a millisecond of tokenizing, which is less than what a stream's client notices."""
+MAX_BYTES_ON_LOOP = 2 * 1024
+"""One to three milliseconds of tokenizing, less than what a stream's client notices."""
 
 
 async def off_loop_if_large(num_bytes: int, work: Callable[[], ResultT]) -> ResultT:

@@ -153,15 +153,17 @@ class AsyncEngine:
                 stream.fail(EngineFailure("The model failed on this request."))
             else:
                 stream.put(output.token_id, output.finish_reason)
-            if output.token_id is None or output.finish_reason is not None:
+            if output.failed or output.finish_reason is not None:
                 del self._streams[output.request]
                 duration_s = time.monotonic() - stream.started_s
                 self._mean_duration_s += _SMOOTHING * (duration_s - self._mean_duration_s)
 
     def _run(self) -> None:
         """The thread: takes what is in the inbox, makes a step, and again until it is closed."""
-        while self._take_commands():
+        while True:
             try:
+                if not self._take_commands():
+                    return
                 outputs = self._engine.step()
             except Exception:  # noqa: BLE001  a defect of ours must not end the thread with requests waiting
                 _log.exception("a step failed")

@@ -18,6 +18,9 @@ Logits = NDArray[np.float32]
 Sampler = Callable[[Logits], int]
 """Takes the logits of one row, float32 `[vocab_size]`, and gives a token id."""
 
+SAMPLER_VERSION = 1
+"""Raised whenever the same seed may draw other tokens than before."""
+
 _GREEDY_BELOW = 1e-5
 """A temperature this close to zero is zero: dividing by it would overflow float32."""
 

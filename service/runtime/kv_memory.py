@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -41,11 +44,16 @@ def allocate_kv(provider: Provider, shape: KvShape, dtype: str) -> KvMemory:
 
 
 class HostKv:
-    """In main memory. The pages of tokens never written are never touched, so they cost nothing."""
+    """In main memory. The pages of tokens never written are never touched, so they cost nothing.
+
+    Mapped by ourselves for that: numpy asks for huge pages, and of those a single token of each
+    layer and head fills as much memory as the whole slot.
+    """
 
     def __init__(self, shape: KvShape, dtype: np.dtype[np.generic]) -> None:
         self.shape = shape
-        self._values: NDArray[np.generic] = np.zeros(shape, dtype)
+        memory = _map(math.prod(shape) * dtype.itemsize)
+        self._values: NDArray[np.generic] = np.frombuffer(memory, dtype).reshape(shape)
         self._base = self._values.ctypes.data
 
     def address(self, array: int, slot: int) -> int:
@@ -61,6 +69,19 @@ class HostKv:
         kept = one.copy()
         one[...] = other
         other[...] = kept
+
+
+def _map(num_bytes: int) -> mmap.mmap:
+    """Zeroed memory in small pages. Raises MemoryError."""
+    try:
+        memory = mmap.mmap(-1, num_bytes)
+    except OSError as error:
+        raise MemoryError from error
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        # A kernel built without huge pages refuses the advice and needs none.
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return memory
 
 
 class DeviceKv:

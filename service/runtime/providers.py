@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from service.errors import StartupError
 from service.runtime.ort import check_distributions, installed_distributions, ort, reason_of
-
-DeviceSetting = Literal["auto", "cpu", "cuda", "directml"]
+from service.settings import DeviceName
 
 IDENTITY = (
     b'\x08\n:P\n\x1a\n\x06source\x12\x06target"\x08Identity\x12\x04copy'
@@ -24,10 +23,10 @@ class Provider:
     """An execution provider of ONNX Runtime and what the service has to know of it.
 
     `memory` is the name its memory has in IO bindings, and `host_memory` says whether numpy can
-    reach it. `slot_views` says whether a part of
-    a device buffer can be bound by its address; where it cannot, a model has one slot. Cache
-    dtypes are those its GroupQueryAttention takes. Sources: ONNX Runtime's pages on each
-    provider, and its docs/OperatorKernels.md.
+    reach it. `slot_views` says whether a part of a device buffer can be bound by its address;
+    where it cannot, a model has one slot. Cache dtypes are those its GroupQueryAttention takes,
+    none where no package is made for it yet. Sources: ONNX Runtime's pages on each provider, and
+    its docs/OperatorKernels.md.
     """
 
     device: Literal["cpu", "cuda", "directml"]
@@ -65,7 +64,7 @@ DIRECTML = Provider(
     name="DmlExecutionProvider",
     extra="directml",
     memory="dml",
-    kv_dtypes=("float32", "float16"),
+    kv_dtypes=(),
     needs="Windows and a DirectX 12 GPU",
     slot_views=False,
     memory_pattern=False,
@@ -83,22 +82,25 @@ class Device:
     reason: str
 
 
-def choose_device(setting: DeviceSetting) -> Device:
+def choose_device(setting: DeviceName) -> Device:
     """The device that `setting` means on this machine.
 
     Raises StartupError, with the reason and the remedy, if a provider asked for by name does not
     work here, or if several ONNX Runtime distributions are installed over each other.
     """
     check_distributions(installed_distributions())
-    return select(setting, {provider.device: failure(provider) for provider in PROVIDERS})
+    return select(setting, failure)
 
 
-def select(setting: DeviceSetting, failures: Mapping[str, str | None]) -> Device:
-    """`choose_device`, given for each device why it does not work here, or None where it does."""
+def select(setting: DeviceName, failure_of: Callable[[Provider], str | None]) -> Device:
+    """`choose_device`, where `failure_of` tells why a provider does not work here, or None.
+
+    Only providers that may be chosen are asked: asking one can load a driver.
+    """
     if setting == "auto":
-        return _prefer(failures)
+        return _prefer(failure_of)
     provider = next(provider for provider in PROVIDERS if provider.device == setting)
-    reason = failures[setting]
+    reason = failure_of(provider)
     if reason is None:
         return Device(provider, "asked for")
     raise StartupError(
@@ -111,6 +113,8 @@ def failure(provider: Provider) -> str | None:
     """Why `provider` cannot run a graph on this machine, or None if it just did."""
     if provider.name not in ort.get_available_providers():
         return f"the installed ONNX Runtime {ort.__version__} was built without {provider.name}"
+    if not provider.kv_dtypes:
+        return f"Retort makes no packages for {provider.device} yet"
     if provider is CPU:
         return None
     if provider is CUDA:
@@ -130,17 +134,12 @@ def failure(provider: Provider) -> str | None:
     return None
 
 
-def _prefer(failures: Mapping[str, str | None]) -> Device:
+def _prefer(failure_of: Callable[[Provider], str | None]) -> Device:
     passed_over: list[str] = []
     for provider in PROVIDERS:
-        reason = failures[provider.device]
+        reason = failure_of(provider)
         if reason is None:
             why = "; ".join(passed_over) or "the first choice works"
             return Device(provider, f"automatic choice: {why}")
         passed_over.append(f"no {provider.device}, {reason}")
     raise StartupError("No execution provider works here: " + "; ".join(passed_over))
-
-
-def device_names() -> Sequence[str]:
-    """What the device setting may be."""
-    return ("auto", *sorted(provider.device for provider in PROVIDERS))

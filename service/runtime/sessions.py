@@ -60,4 +60,10 @@ def _threads_per_core() -> int:
         siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list").read_text()
     except OSError:
         return 1
-    return max(1, len(siblings.replace("-", ",").strip().split(",")))
+    return max(1, sum(map(_range_length, siblings.strip().split(","))))
+
+
+def _range_length(text: str) -> int:
+    """1 for "3", 4 for "0-3"."""
+    first, _, last = text.partition("-")
+    return int(last or first) - int(first) + 1

@@ -9,6 +9,20 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+def models_folder(environment: Mapping[str, str]) -> Path:
+    """What `RETORT_MODELS` names, else the default. Raises ValueError as `expanded` does."""
+    given = environment.get("RETORT_MODELS")
+    return expanded(given) if given else default_models_folder(environment)
+
+
+def expanded(text: str) -> Path:
+    """The path, `~` and `~user` in front of it being home folders; ValueError if there is none."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text[:80]!r} begins with a home folder that is not known") from None
+
+
 def default_models_folder(environment: Mapping[str, str]) -> Path:
     """`models/` of the checkout that the code runs from, else one in the user's data folder."""
     if (_ROOT / "pyproject.toml").is_file():

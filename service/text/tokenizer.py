@@ -79,28 +79,29 @@ class Tokenizer:
         Raises RequestError for text that is not Unicode (lone surrogates).
         """
         token_ids: list[int] = []
-        recognised = ""
+        recognised: list[str] = []
         for run in self._runs(segments):
             if run.literal:
-                token_ids += _encode(self._tokenizer, recognised)
+                token_ids += _encode(self._tokenizer, "".join(recognised))
                 token_ids += self._encode_literal(run.text, is_first=not token_ids)
-                recognised = ""
+                recognised = []
             else:
-                recognised += run.text
-        return token_ids + _encode(self._tokenizer, recognised)
+                recognised.append(run.text)
+        return token_ids + _encode(self._tokenizer, "".join(recognised))
 
     def _runs(self, segments: Sequence[Segment]) -> list[Segment]:
         """Splits at the control tokens and joins what lies between two of them."""
-        runs = [Segment("")]
+        runs: list[Segment] = []
+        pieces: list[Segment] = []
         for segment in segments:
             parts = [segment.text] if segment.literal else self._control.split(segment.text)
             for index, part in enumerate(parts):
                 if index % 2:  # a control token: the pattern captures it
-                    runs += [Segment(part), Segment("")]
+                    runs += [_joined(pieces), Segment(part)]
+                    pieces = []
                 else:
-                    last = runs[-1]
-                    runs[-1] = Segment(last.text + part, last.literal or segment.literal)
-        return runs
+                    pieces.append(Segment(part, segment.literal))
+        return [*runs, _joined(pieces)]
 
     def _encode_literal(self, text: str, *, is_first: bool) -> list[int]:
         """The ids of `text` with no control token recognised in it."""
@@ -115,6 +116,12 @@ class Tokenizer:
         if is_first and self._adds_first_space and not text.startswith((" ", "▁")):
             text = " " + text
         return _encode(self._literal, text)
+
+
+def _joined(pieces: Sequence[Segment]) -> Segment:
+    """One segment, literal if any piece is."""
+    text = "".join(piece.text for piece in pieces)
+    return Segment(text, any(piece.literal for piece in pieces))
 
 
 def _load(content: bytes) -> tokenizers.Tokenizer:

@@ -17,8 +17,6 @@ from export.errors import ExportError
 _SAMPLING_KEYS = {
     "general.sampling.temp": "temperature",
     "general.sampling.top_p": "top_p",
-    "general.sampling.min_p": "min_p",
-    "general.sampling.penalty_repeat": "repetition_penalty",
 }
 
 
@@ -58,15 +56,12 @@ def read_config(gguf: GgufFile, architecture: Architecture) -> dict[str, JsonVal
 
 
 def read_generation_config(metadata: Metadata) -> dict[str, JsonValue]:
-    """The sampling that the model's makers advise, where the file carries it."""
-    config: dict[str, JsonValue] = {
+    """What a package records of the sampling that the model's makers advise."""
+    return {
         name: _shortest(metadata.number(key))
         for key, name in _SAMPLING_KEYS.items()
         if key in metadata
     }
-    if "general.sampling.top_k" in metadata:
-        config["top_k"] = metadata.integer("general.sampling.top_k")
-    return config
 
 
 def _read_head_dim(metadata: Metadata, prefix: str, hidden_size: int, num_heads: int) -> int:

@@ -6,8 +6,6 @@ not kept, so they are handed on as they are.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from export.checkpoints.base import Encoding, JsonValue
@@ -46,31 +44,16 @@ def _read_rule(metadata: Metadata, prefix: str) -> dict[str, JsonValue] | None:
         f"{prefix}.rope.scaling.factor", metadata.number(f"{prefix}.rope.scale_linear", 1.0)
     )
     kind = metadata.text(f"{prefix}.rope.scaling.type", "linear")
-    if kind == "none" or (kind == "linear" and factor in (0.0, 1.0)):
+    if kind not in ("none", "linear"):
+        raise metadata.error(
+            f"{prefix}.rope.scaling.type",
+            f"{one_line(kind)!r} is not supported; supported are none and linear",
+        )
+    if kind == "none" or factor in (0.0, 1.0):
         return None
     if factor < 1.0:
         raise metadata.error(f"{prefix}.rope.scaling.factor", "is below 1")
-    if kind == "linear":
-        return {"rope_type": "linear", "factor": factor}
-    if kind == "yarn":
-        return _read_yarn(metadata, prefix, factor)
-    raise metadata.error(f"{prefix}.rope.scaling.type", f"{one_line(kind)!r} is not supported")
-
-
-def _read_yarn(metadata: Metadata, prefix: str, factor: float) -> dict[str, JsonValue]:
-    scaling: dict[str, JsonValue] = {"rope_type": "yarn", "factor": factor}
-    original = f"{prefix}.rope.scaling.original_context_length"
-    if original in metadata:
-        scaling["original_max_position_embeddings"] = metadata.integer(original)
-    attention = metadata.number(f"{prefix}.rope.scaling.attn_factor", 1.0)
-    if attention != 1.0:
-        # llama.cpp multiplies YaRN's own factor by this one; transformers' key replaces it.
-        scaling["attention_factor"] = attention * (0.1 * math.log(factor) + 1.0)
-    for name in ("beta_fast", "beta_slow"):
-        key = f"{prefix}.rope.scaling.yarn_{name}"
-        if key in metadata:
-            scaling[name] = metadata.number(key)
-    return scaling
+    return {"rope_type": "linear", "factor": factor}
 
 
 def _read_factors(gguf: GgufFile, head_dim: int) -> tuple[float, ...]:

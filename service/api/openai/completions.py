@@ -17,7 +17,7 @@ from service.api.openai.stream import StreamedReply
 from service.api.openai.whole import WholeReply
 from service.api.state import HttpRequest, pool_of
 from service.api.work import off_loop_if_large
-from service.errors import ContextLengthExceeded, RequestError
+from service.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16
 
@@ -34,17 +34,14 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     prompt = _single_prompt(wire)
     model = await pool_of(request).get(wire.model)
     token_ids = await off_loop_if_large(len(body), lambda: _token_ids(model, prompt))
-    try:
-        generation = model.generate(
-            token_ids,
-            max_tokens=max_tokens,
-            sampling=sampling_params(wire, model.manifest.generation),
-            stop=stop_texts(wire),
-            continues_text=True,
-        )
-    except ContextLengthExceeded as error:
-        error.param = "prompt"
-        raise
+    generation = model.generate(
+        token_ids,
+        max_tokens=max_tokens,
+        sampling=sampling_params(wire, model.manifest.generation),
+        stop=stop_texts(wire),
+        prompt_param="prompt",
+        continues_text=True,
+    )
     reply = CompletionReply(reply_head("cmpl-", wire.model, model.system_fingerprint), with_usage)
     if wire.stream:
         return StreamedReply(generation, reply.frames())

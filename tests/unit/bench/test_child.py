@@ -13,6 +13,11 @@ import pytest
 from bench.child import ChildError, child
 
 
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="the state of a process is read as Linux tells it"
+)
+
+
 class Counter:
     """Counts asked and unasked: a thread of it never rests."""
 

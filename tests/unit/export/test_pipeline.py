@@ -13,11 +13,13 @@ from typing import NamedTuple
 import pytest
 
 from export import pipeline
+from export.catalog import load_catalog
 from export.decoder.precision import Precision
 from export.errors import ExportError
 from export.pipeline import Exported, Job, run
 from export.progress import Progress, Style
 from export.sources.base import Fetched, Origin
+from export.sources.resolver import Resolved
 from service.store.manifest import Manifest
 from service.store.packages import Package, Store, check_hashes, check_sizes
 from tests.unit.export.checkpoints.gguf import tiny_llama
@@ -37,7 +39,7 @@ class _Fixed:
 
 def _export(models: Path, argument: Path | str, **options: object) -> Exported:
     job = Job(argument=str(argument), models=models, **options)  # type: ignore[arg-type]
-    return run(job, Progress(io.StringIO(), Style.QUIET))
+    return run(job, Progress(io.StringIO(), Style.LINES))
 
 
 def _manifest(models: Path, argument: Path | str, **options: object) -> Manifest:
@@ -126,7 +128,7 @@ class _Name(NamedTuple):
 def test_a_package_is_called_what_was_asked_for(
     models: Path, monkeypatch: pytest.MonkeyPatch, argument: str, expected: str
 ) -> None:
-    monkeypatch.setattr(pipeline, "resolve", lambda argument, revision: _Fixed(TIED))
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: Resolved(_Fixed(TIED)))
     assert str(_export(models, argument).name) == expected
 
 
@@ -180,7 +182,7 @@ def test_rounding_a_second_time_is_warned_of(
 ) -> None:
     stream = io.StringIO()
     job = Job(argument=str(quantized), models=models, precision=precision)
-    run(job, Progress(stream, Style.QUIET))
+    run(job, Progress(stream, Style.LINES))
     warned = "warning: these weights are quantised already" in stream.getvalue()
     assert warned == (precision in (Precision.INT4, Precision.INT8))
 
@@ -189,9 +191,9 @@ def test_rounding_once_is_not_warned_of(models: Path) -> None:
     stream = io.StringIO()
     run(
         Job(argument=str(TIED), models=models, precision=Precision.INT4),
-        Progress(stream, Style.QUIET),
+        Progress(stream, Style.LINES),
     )
-    assert stream.getvalue() == ""
+    assert "warning" not in stream.getvalue()
 
 
 def test_a_disk_too_full_is_refused_before_writing(
@@ -321,10 +323,20 @@ def test_the_models_own_sampling_goes_before_the_catalogues(
 ) -> None:
     source = copy(TIED, tmp_path / "own")
     _edit(source, "generation_config.json", temperature=0.0)
-    monkeypatch.setattr(pipeline, "resolve", lambda argument, revision: _Fixed(source))
+    found = Resolved(_Fixed(source), load_catalog().find("smollm2:135m"))
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: found)
     generation = _manifest(models, "smollm2:135m").generation
     # The catalogue's are 0.2 and 0.9; zero is a temperature too.
     assert (generation.temperature, generation.top_p) == (0.0, 0.9)
+
+
+def test_a_folder_that_is_called_as_a_model_is_not_sampled_like_it(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(TIED, tmp_path / "smollm2")
+    monkeypatch.chdir(tmp_path)
+    generation = _manifest(models, "smollm2").generation
+    assert (generation.temperature, generation.top_p) == (None, None)
 
 
 def test_without_any_the_service_decides_how_to_sample(models: Path) -> None:
@@ -335,7 +347,7 @@ def test_without_any_the_service_decides_how_to_sample(models: Path) -> None:
 def test_a_source_that_was_fetched_is_recorded(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "resolve", lambda argument, revision: _Fixed(TIED))
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: Resolved(_Fixed(TIED)))
     source = _manifest(models, "org/repo").source
     assert (source.kind, source.location, source.revision) == ("hub", "org/repo", "abc")
     assert source.license == "MIT"

@@ -30,17 +30,9 @@ def test_a_terminal_gets_a_bar_with_bytes_and_time() -> None:
     assert "3.00M/3.00M" in stream.getvalue()
 
 
-def test_a_log_gets_nothing_unless_asked_for() -> None:
+def test_a_log_gets_one_line_a_step() -> None:
     stream = io.StringIO()
     progress = Progress.on(stream)
-    run_step(progress)
-    progress.note("waiting")
-    assert stream.getvalue() == ""
-
-
-def test_a_log_that_asks_gets_one_line_a_step() -> None:
-    stream = io.StringIO()
-    progress = Progress.on(stream, asked=True)
     run_step(progress)
     progress.note("waiting")
     first, second = stream.getvalue().splitlines()

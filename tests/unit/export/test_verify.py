@@ -16,6 +16,7 @@ from export.decoder.families import read_spec
 from export.decoder.precision import Precision
 from export.errors import ExportError
 from export.verify import Verification, compare, verify_package
+from export.verify_prompt import prompt_ids
 from service.store.manifest import Graphs
 from tests.unit.export.decoder.tiny import build
 from tests.unit.export.golden_llama import BIASED, FOLDERS, TIED, copy, write_weights
@@ -24,10 +25,10 @@ from tests.unit.export.golden_llama import BIASED, FOLDERS, TIED, copy, write_we
 def _verify(
     graph: Path, checkpoint: Checkpoint, precision: Precision = Precision.FP32
 ) -> Verification:
-    tokenizer = checkpoint.tokenizer().tokenizer_json
     graphs = Graphs(decoder=graph.name)
     spec = read_spec(checkpoint.config)
-    return verify_package(graph.parent, graphs, spec, checkpoint, tokenizer, precision)
+    prompt = prompt_ids(checkpoint.tokenizer().tokenizer_json, spec)
+    return verify_package(graph.parent, graphs, spec, checkpoint, prompt, precision)
 
 
 def _build(folder: Path, checkpoint: Checkpoint, precision: Precision = Precision.FP32) -> Path:
@@ -149,11 +150,9 @@ def test_files_that_cannot_be_loaded_are_refused_in_one_line(tmp_path: Path, dam
 
 
 def _refused_tokenizer(tokenizer: bytes, **config: int) -> str:
-    checkpoint = open_checkpoint(TIED)
-    spec = read_spec({**checkpoint.config, **config})
-    graphs = Graphs(decoder="none.onnx")
+    spec = read_spec({**open_checkpoint(TIED).config, **config})
     with pytest.raises(ExportError) as refused:
-        verify_package(Path("none"), graphs, spec, checkpoint, tokenizer, Precision.FP32)
+        prompt_ids(tokenizer, spec)
     assert str(refused.value).isprintable()
     return str(refused.value)
 

@@ -14,6 +14,7 @@ from export import verify_transformers
 from export.checkpoints.open import open_checkpoint
 from export.decoder.families import read_spec
 from export.errors import ExportError
+from export.verify_prompt import prompt_ids
 from export.verify_transformers import check, verify_against_transformers
 from tests.unit.export.golden_llama import BIASED, FOLDERS, TIED, copy
 
@@ -27,8 +28,9 @@ LOGITS = np.random.default_rng(0).standard_normal((5, 20)).astype(np.float32)
 def _verify(source: Path, read_as: Path | None = None) -> None:
     """Compares what transformers makes of `source` with what we make of `read_as`."""
     checkpoint = open_checkpoint(read_as or source)
-    tokenizer = checkpoint.tokenizer().tokenizer_json
-    verify_against_transformers(source, read_spec(checkpoint.config), checkpoint, tokenizer)
+    spec = read_spec(checkpoint.config)
+    prompt = prompt_ids(checkpoint.tokenizer().tokenizer_json, spec)
+    verify_against_transformers(source, spec, checkpoint, prompt)
 
 
 @_needs_transformers
@@ -95,11 +97,10 @@ def test_only_folders_of_safetensors_that_fit_into_memory_are_compared(
     monkeypatch.setattr(verify_transformers, "_transformers_logits", _fail)
     checkpoint = open_checkpoint(TIED)
     spec = read_spec(checkpoint.config)
-    tokenizer = checkpoint.tokenizer().tokenizer_json
-    verify_against_transformers(TIED / "model.gguf", spec, checkpoint, tokenizer)
-    verify_against_transformers(tmp_path, spec, checkpoint, tokenizer)
+    verify_against_transformers(TIED / "model.gguf", spec, checkpoint, [0])
+    verify_against_transformers(tmp_path, spec, checkpoint, [0])
     large = replace(spec, num_layers=100_000)
-    verify_against_transformers(TIED, large, checkpoint, tokenizer)
+    verify_against_transformers(TIED, large, checkpoint, [0])
 
 
 def test_an_export_imports_neither_torch_nor_transformers_by_itself() -> None:

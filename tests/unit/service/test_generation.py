@@ -193,3 +193,19 @@ async def test_prompt_and_cached_tokens_are_counted() -> None:
             assert [delta.finish_reason async for delta in generation] == ["stop"]
             counts.append((generation.num_prompt_tokens, generation.num_cached_tokens))
     assert counts == [(20, 0), (20, 19)]
+
+
+@pytest.mark.anyio
+async def test_the_token_that_ends_an_answer_is_no_text_whatever_its_spelling() -> None:
+    """Not all models flag their end tokens as special."""
+    (end,) = _tokens("!")
+    script = _tokens("hello")
+    runner = ScriptRunner(script, end=end, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        stream = engine.submit(
+            [1, 2, 3], max_tokens=50, stop_token_ids=frozenset({end}), sampling=GREEDY
+        )
+        generation = Generation(engine, stream, Detokenizer(TOKEN_BYTES), StopStrings(()))
+        text = "".join([delta.text async for delta in generation])
+    assert text == "hello"
+    assert generation.num_output_tokens == len(script) + 1

@@ -9,9 +9,16 @@ import msgspec
 import pytest
 import tokenizers
 
+import service.engine.runner
 from service.dialogue.message import Message
 from service.engine.request import SamplingParams
-from service.errors import ContextLengthExceeded, PackageCorrupt, RequestError
+from service.errors import (
+    ContextLengthExceeded,
+    NotEnoughMemory,
+    PackageCorrupt,
+    RequestError,
+    WrongDevice,
+)
 from service.generation import Generation
 from service.model import LoadedModel, _fingerprint
 from service.runtime.providers import CPU, CUDA
@@ -233,3 +240,21 @@ def _damage(path: Path, damage: str) -> None:
         path.write_bytes(content[:middle] + b"\xff\xfe\xfd" + content[middle + 3 :])
     elif damage == "cut":
         path.write_bytes(content[:-1])
+
+
+async def test_a_package_for_another_device_is_refused_with_the_remedy(
+    smollm2_package: Package,
+) -> None:
+    with pytest.raises(WrongDevice, match=r"export NAME --for cuda"):
+        LoadedModel(smollm2_package, CUDA, SETTINGS, asyncio.get_running_loop())
+
+
+async def test_a_model_that_does_not_fit_says_how_much_it_takes(
+    smollm2_package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(service.engine.runner, "allocate_kv", exhausted)
+    with pytest.raises(NotEnoughMemory, match=r"slots of \d+ tokens take \d+\.\d GB.*--slots"):
+        LoadedModel(smollm2_package, CPU, SETTINGS, asyncio.get_running_loop())

@@ -11,7 +11,7 @@ import service.pool
 from service.errors import ModelNotFound, PackageCorrupt, ShuttingDown
 from service.model import LoadedModel
 from service.pool import ModelPool
-from service.runtime.providers import Provider
+from service.runtime.providers import CPU, Device, Provider
 from service.settings import Settings
 from service.store.packages import Package
 from tests.unit.service.engine.requests import GREEDY
@@ -22,7 +22,8 @@ NAME = "smollm2:135m"
 
 
 def _pool(models: Path) -> ModelPool:
-    return ModelPool(Settings(models_folder=models, device="cpu", slots=2, context_length=128))
+    settings = Settings(models_folder=models, device="cpu", slots=2, context_length=128)
+    return ModelPool(settings, Device(CPU, "asked for"))
 
 
 @asynccontextmanager

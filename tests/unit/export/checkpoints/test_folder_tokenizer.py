@@ -146,6 +146,18 @@ def test_a_template_file_comes_first(tmp_path: Path) -> None:
     assert read(tmp_path, {"chat_template": "other"}).chat_template == "naïve\r\n"
 
 
+def test_a_template_in_json_comes_last(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.json").write_text('{"chat_template": "last"}')
+    assert read(tmp_path, {}).chat_template == "last"
+    assert read(tmp_path, {"chat_template": "first"}).chat_template == "first"
+
+
+def test_a_template_in_json_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.json").write_text('{"chat_template": 5}')
+    with pytest.raises(ExportError, match=r"chat_template\.json: 'chat_template' is not a string"):
+        read(tmp_path, {})
+
+
 @pytest.mark.parametrize("template", [5, {}, ["x"], [{"name": "default", "template": 3}]])
 def test_a_template_of_another_kind_is_refused(tmp_path: Path, template: JsonValue) -> None:
     with pytest.raises(ExportError, match=r"tokenizer_config\.json: '(chat_)?template'"):

@@ -18,8 +18,9 @@ def test_a_folder_with_safetensors(tmp_path: Path) -> None:
     assert isinstance(open_checkpoint(tmp_path), SafetensorsCheckpoint)
 
 
-def test_a_gguf_file_by_name_or_alone_in_its_folder(tmp_path: Path) -> None:
-    path = write(tmp_path / "model.gguf", tiny_llama.content())
+@pytest.mark.parametrize("name", ["model.gguf", "MODEL.GGUF"])
+def test_a_gguf_file_by_name_or_alone_in_its_folder(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, tiny_llama.content())
     write(tmp_path / "README.md", b"x")
     assert isinstance(open_checkpoint(path), GgufCheckpoint)
     assert isinstance(open_checkpoint(tmp_path), GgufCheckpoint)

@@ -52,13 +52,6 @@ def test_factors_slow_each_pair_by_itself() -> None:
     np.testing.assert_allclose(slowed[7], np.cos(angles), atol=1e-6)
 
 
-def test_an_attention_factor_scales_both_tables() -> None:
-    plain = rope_tables(RopeSpec(10000.0), HEAD_DIM, 8)
-    scaled = rope_tables(RopeSpec(10000.0, attention_factor=1.25), HEAD_DIM, 8)
-    for one, other in zip(plain, scaled, strict=True):
-        np.testing.assert_allclose(other, one * 1.25, rtol=1e-6)
-
-
 def test_linear_scaling_stretches_positions() -> None:
     spec = _read({"rope_scaling": {"type": "linear", "factor": 4.0}})
     stretched, _ = rope_tables(spec, HEAD_DIM, 33)

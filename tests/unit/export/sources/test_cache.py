@@ -37,7 +37,7 @@ def test_a_failed_download_ends_the_watch(tmp_path: Path) -> None:
 
 def test_room_on_the_disk(tmp_path: Path) -> None:
     require_space(tmp_path, 1)
-    with pytest.raises(ExportError, match=r"needs 1000\.0 TB"):
+    with pytest.raises(ExportError, match=r"left, and the download needs 1000\.0 TB"):
         require_space(tmp_path, 10**15)
 
 

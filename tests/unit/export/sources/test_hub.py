@@ -44,7 +44,7 @@ from export.errors import ExportError
 from export.progress import Progress
 from export.sources.resolver import resolve
 try:
-    fetched = resolve(sys.argv[1]).fetch(Path(sys.argv[2]), Progress.on(sys.stderr, asked=True))
+    fetched = resolve(sys.argv[1]).fetch(Path(sys.argv[2]), Progress.on(sys.stderr))
 except ExportError as error:
     sys.exit(str(error))
 print(msgspec.json.encode({"path": str(fetched.path), "origin": fetched.origin}).decode())
@@ -77,7 +77,7 @@ def fetch(
 ) -> Fetched:
     client = HubClient(endpoint=hub.endpoint, token=token)
     source = HubSource(repo, wanted, revision, client=client)
-    return source.fetch(cache_dir, Progress(io.StringIO(), Style.QUIET))
+    return source.fetch(cache_dir, Progress(io.StringIO(), Style.LINES))
 
 
 def error_of(hub: Hub, cache_dir: Path, wanted: str | None = None, **options: str) -> str:
@@ -211,7 +211,7 @@ def test_too_small_a_disk_is_found_before_the_download(
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    assert "not enough room" in error_of(hub, tmp_path)
+    assert "left, and the download needs" in error_of(hub, tmp_path)
     assert not hub.downloads("model.safetensors")
 
 

@@ -13,7 +13,8 @@ QUANTS = ["Tiny-Q4_0.gguf", "Tiny-Q4_K.gguf", "Tiny-Q4_K_M.gguf", "bf16/Tiny.BF1
 
 
 def test_shards_come_with_their_index_and_without_a_second_copy() -> None:
-    names = ["config.json", INDEX, *SHARDS, "consolidated.safetensors", "onnx/model.safetensors"]
+    others = ["consolidated-00001-of-00002.safetensors", "onnx/model.safetensors"]
+    names = ["config.json", INDEX, *SHARDS, *others]
     assert select_files(names, "a/b", None) == ("config.json", INDEX, *SHARDS)
 
 
@@ -22,9 +23,15 @@ def test_one_file_wins_over_shards() -> None:
     assert select_files(names, "a/b", None) == ("config.json", "model.safetensors")
 
 
-def test_oddly_named_safetensors_are_taken_but_adapters_are_not() -> None:
-    names = ["config.json", "weights.safetensors", "adapter_model.safetensors"]
-    assert select_files(names, "a/b", None) == ("config.json", "weights.safetensors")
+def test_side_files_that_nothing_reads_stay_there() -> None:
+    unread = ["added_tokens.json", "merges.txt", "vocab.json", "vocab.txt"]
+    names = ["config.json", "model.safetensors", "chat_template.json", *unread]
+    selected = select_files(names, "a/b", None)
+    assert selected == ("chat_template.json", "config.json", "model.safetensors")
+
+
+def test_safetensors_that_nothing_reads_do_not_hide_a_gguf() -> None:
+    assert select_files(["adapter_model.safetensors", "Tiny.gguf"], "a/b", None) == ("Tiny.gguf",)
 
 
 def test_a_lone_gguf_needs_no_name() -> None:
@@ -57,7 +64,12 @@ def test_a_gguf_by_file_or_quantisation(wanted: str, expected: str) -> None:
         (["model.safetensors"], None, "no config.json"),
         (["config.json", "model.safetensors"], "Q4_0", "no GGUF file, so"),
         (["config.json", "pytorch_model.bin"], None, "neither safetensors nor GGUF"),
+        (["config.json", "weights.safetensors"], None, "has weights.safetensors, but only model."),
+        (["config.json", *SHARDS], None, f"{SHARDS[1]}, but only model.safetensors, or {INDEX}"),
+        (["config.json", INDEX, "a.safetensors"], None, "has a.safetensors, but only"),
+        ([f"{i}.safetensors" for i in range(6)], None, "3.safetensors and 2 more, but only"),
         (["config.json", "..\\model.safetensors"], None, "neither safetensors nor GGUF"),
+        (["C:tiny.gguf"], None, "neither safetensors nor GGUF"),
         ([], None, "neither safetensors nor GGUF"),
     ],
 )

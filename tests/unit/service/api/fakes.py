@@ -79,6 +79,7 @@ class Call:
     max_tokens: int | None
     sampling: SamplingParams
     stop: tuple[str, ...]
+    prompt_param: str = "messages"
     continues_text: bool = False
 
 
@@ -105,11 +106,14 @@ class FakeModel:
         max_tokens: int | None,
         sampling: SamplingParams,
         stop: tuple[str, ...],
+        prompt_param: str = "messages",
         continues_text: bool = False,
     ) -> FakeGeneration:
         if self.script.refusal is not None:
             raise self.script.refusal
-        self.calls.append(Call(prompt_token_ids, max_tokens, sampling, stop, continues_text))
+        self.calls.append(
+            Call(prompt_token_ids, max_tokens, sampling, stop, prompt_param, continues_text)
+        )
         generation = FakeGeneration(self.script, len(prompt_token_ids))
         self.generations.append(generation)
         return generation

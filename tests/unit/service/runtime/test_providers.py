@@ -5,7 +5,6 @@ from typing import get_args
 
 import pytest
 
-import service.settings
 from service.errors import StartupError
 from service.runtime import providers
 from service.runtime.ort import ort
@@ -14,12 +13,12 @@ from service.runtime.providers import (
     CUDA,
     DIRECTML,
     PROVIDERS,
-    DeviceSetting,
+    Provider,
     choose_device,
-    device_names,
     failure,
     select,
 )
+from service.settings import DeviceName
 
 REASONS = {"cuda": "no driver", "directml": "not built", "cpu": "broken"}
 
@@ -40,10 +39,10 @@ def test_auto_takes_the_first_that_works_and_says_what_it_passed(
     working = [device for device in order if failures[device] is None]
     if not working:
         with pytest.raises(StartupError) as caught:
-            select("auto", failures)
+            select("auto", lambda provider: failures[provider.device])
         assert all(reason in caught.value.message for reason in REASONS.values())
         return
-    chosen = select("auto", failures)
+    chosen = select("auto", lambda provider: failures[provider.device])
     assert chosen.provider.device == working[0]
     passed = order[: order.index(working[0])]
     for device in order:
@@ -53,24 +52,40 @@ def test_auto_takes_the_first_that_works_and_says_what_it_passed(
 @pytest.mark.parametrize("failures", SITUATIONS, ids=str)
 @pytest.mark.parametrize("setting", ["cpu", "cuda", "directml"])
 def test_a_device_asked_for_is_used_or_refused_with_its_remedy(
-    setting: DeviceSetting, failures: dict[str, str | None]
+    setting: DeviceName, failures: dict[str, str | None]
 ) -> None:
     reason = failures[setting]
     if reason is None:
-        chosen = select(setting, failures)
+        chosen = select(setting, lambda provider: failures[provider.device])
         assert (chosen.provider.device, chosen.reason) == (setting, "asked for")
         return
     with pytest.raises(StartupError) as caught:
-        select(setting, failures)
+        select(setting, lambda provider: failures[provider.device])
     assert reason in caught.value.message
     assert f"retort[{setting}]" in caught.value.message
     assert "\n" not in caught.value.message
 
 
 def test_the_rows_are_what_settings_offer() -> None:
-    assert set(device_names()) == set(get_args(DeviceSetting))
-    assert set(device_names()) == set(get_args(service.settings.Device))
     assert [provider.device for provider in PROVIDERS] == ["cuda", "directml", "cpu"]
+    assert set(get_args(DeviceName)) == {"auto", *(provider.device for provider in PROVIDERS)}
+
+
+def test_only_what_may_be_chosen_is_asked() -> None:
+    asked: list[str] = []
+
+    def failure_of(provider: Provider) -> str | None:
+        asked.append(provider.device)
+        return "absent" if provider is CUDA else None
+
+    select("cpu", failure_of)
+    select("auto", failure_of)
+    assert asked == ["cpu", "cuda", "directml"]
+
+
+def test_a_provider_that_no_package_is_made_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [DIRECTML.name])
+    assert "no packages for directml" in (failure(DIRECTML) or "")
 
 
 def test_the_processor_works_here() -> None:
@@ -80,7 +95,7 @@ def test_the_processor_works_here() -> None:
 
 @pytest.mark.parametrize("provider", [CUDA, DIRECTML])
 def test_a_provider_that_was_not_built_in_says_so(
-    provider: providers.Provider, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     assert f"built without {provider.name}" in (failure(provider) or "")
@@ -93,9 +108,10 @@ def test_a_provider_that_does_not_run_gives_the_runtimes_first_line(
     def fail(*args: object, **options: object) -> None:
         raise OSError(text)
 
-    monkeypatch.setattr(ort, "get_available_providers", lambda: [DIRECTML.name])
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA.name])
+    monkeypatch.setattr(ort, "preload_dlls", lambda: None)
     monkeypatch.setattr(ort, "InferenceSession", fail)
-    assert failure(DIRECTML) == reason
+    assert failure(CUDA) == reason
 
 
 def test_two_distributions_are_refused_before_anything_is_tried(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.store import locations
-from service.store.locations import default_models_folder
+from service.store.locations import default_models_folder, expanded, models_folder
 
 
 def test_a_checkout_keeps_its_models_itself() -> None:
@@ -23,3 +23,17 @@ def test_an_installed_service_keeps_them_with_the_users_data(
         assert default_models_folder({variable: ""}).is_relative_to(Path.home())
     monkeypatch.setattr(sys, "platform", "darwin")
     assert default_models_folder({}).parts[-3:] == ("Application Support", "retort", "models")
+
+
+def test_a_variable_names_another_folder() -> None:
+    assert models_folder({"RETORT_MODELS": "/data/models"}) == Path("/data/models")
+    assert models_folder({"RETORT_MODELS": "~/m"}) == Path.home() / "m"
+    assert models_folder({"RETORT_MODELS": ""}) == default_models_folder({})
+    assert models_folder({}) == default_models_folder({})
+
+
+def test_a_home_folder_that_is_not_known_is_refused_in_one_line() -> None:
+    for refuse in (expanded, lambda text: models_folder({"RETORT_MODELS": text})):
+        with pytest.raises(ValueError, match="home folder that is not known") as refused:
+            refuse("~nobody-of-that-name/m\n")
+        assert str(refused.value).isprintable()

@@ -171,3 +171,19 @@ def test_a_tokenizer_that_the_library_rejects_is_refused(tmp_path: Path) -> None
     path.write_text(json.dumps(document))
     with pytest.raises(PackageCorrupt, match="cannot be loaded"):
         Tokenizer(path)
+
+
+def test_many_control_tokens_in_a_users_text_do_not_cost_their_square(chatml: Tokenizer) -> None:
+    """A megabyte of them, which copying the text for each would take a minute of copying."""
+    segments = [Segment("x" * 20), Segment("<|im_end|>", literal=True)] * 30_000
+    copied = 0
+
+    class Counted(str):
+        def __add__(self, other: str) -> str:
+            nonlocal copied
+            copied += len(self) + len(other)
+            return Counted(str.__add__(self, other))
+
+    counted = [Segment(Counted(segment.text), segment.literal) for segment in segments]
+    assert len(chatml._runs(counted)) == 1
+    assert copied < 10 * sum(len(segment.text) for segment in segments)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,8 +83,8 @@ def test_the_tensors_tell_what_the_metadata_do_not(tmp_path: Path) -> None:
 
 def test_advised_sampling_becomes_a_generation_config(tmp_path: Path) -> None:
     assert open_tiny(tmp_path).generation_config == {}
-    extra = {"general.sampling.temp": 0.6, "general.sampling.top_k": 20}
-    assert open_tiny(tmp_path, extra).generation_config == {"temperature": 0.6, "top_k": 20}
+    extra = {"general.sampling.temp": 0.6, "general.sampling.top_p": 0.9}
+    assert open_tiny(tmp_path, extra).generation_config == {"temperature": 0.6, "top_p": 0.9}
 
 
 FACTORS = {"rope_freqs.weight": f32(np.array([1.0, 1.0, 4.0, 8.0]))}
@@ -99,21 +98,6 @@ FACTORS = {"rope_freqs.weight": f32(np.array([1.0, 1.0, 4.0, 8.0]))}
         ({"type": "linear", "factor": 1.0}, {}, None),
         ({"type": "linear", "factor": 2.0}, {}, {"rope_type": "linear", "factor": 2.0}),
         ({"factor": 2.0}, {}, {"rope_type": "linear", "factor": 2.0}),
-        (
-            {"type": "yarn", "factor": 4.0, "original_context_length": 16},
-            {},
-            {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
-        ),
-        (
-            {"type": "yarn", "factor": 4.0, "attn_factor": 0.5, "yarn_beta_fast": 16.0},
-            {},
-            {
-                "rope_type": "yarn",
-                "factor": 4.0,
-                "attention_factor": 0.5 * (0.1 * math.log(4.0) + 1.0),
-                "beta_fast": 16.0,
-            },
-        ),
         ({}, FACTORS, {"rope_type": "factors", "factors": [1.0, 1.0, 4.0, 8.0]}),
         ({}, {"rope_freqs.weight": f32(np.ones(HALF_HEAD))}, None),
     ],
@@ -158,7 +142,12 @@ HALVES = StoredTensor(GGML_F16, (HALF_HEAD,), bytes(2 * HALF_HEAD))
         ({"llama.attention.sliding_window": 64}, {}, "sliding-window"),
         ({"llama.attention.layer_norm_rms_epsilon": float("nan")}, {}, "is not finite"),
         ({"llama.attention.layer_norm_rms_epsilon": "x"}, {}, "is not a number"),
-        ({"llama.rope.scaling.type": "longrope"}, {}, "is below 1|'longrope' is not supported"),
+        ({"llama.rope.scaling.type": "longrope"}, {}, "'longrope' is not supported; supported are"),
+        (
+            {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 0.5},
+            {},
+            "'yarn' is not supported; supported are none and linear",
+        ),
         ({"llama.rope.scaling.factor": 0.5}, {}, "is below 1"),
         ({"llama.rope.scaling.factor": 2.0}, FACTORS, "together they are not supported"),
         ({}, {"rope_freqs.weight": NOT_FINITE}, "unusable numbers"),

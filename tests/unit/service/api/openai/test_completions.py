@@ -78,8 +78,11 @@ async def test_other_prompts_are_refused_by_name(app: Litestar, prompt: object) 
     assert reply.json()["error"]["param"].startswith("prompt")
 
 
-async def test_a_prompt_that_does_not_fit_is_refused_by_name(app: Litestar, script: Script) -> None:
-    script.refusal = ContextLengthExceeded(9, 8, param="messages")
+async def test_a_prompt_that_does_not_fit_is_refused_by_name(
+    app: Litestar, model: FakeModel, script: Script
+) -> None:
+    await post_json(app, PATH, ASK)
+    script.refusal = ContextLengthExceeded(9, 8, param=model.calls[-1].prompt_param)
     error = (await post_json(app, PATH, ASK)).json()["error"]
     assert (error["param"], error["code"]) == ("prompt", "context_length_exceeded")
 

@@ -1,0 +1,35 @@
+"""The command line, as far as it takes no process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main
+from service.store.packages import Store
+from tests.unit.export.golden_llama import TIED
+
+
+@pytest.mark.parametrize("as_flag", [False, True])
+def test_a_folder_of_models_may_lie_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_flag: bool
+) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("RETORT_MODELS", "~/other" if as_flag else "~/m")
+    assert main([str(TIED), *(["--models", "~/m"] if as_flag else [])]) == 0
+    assert [str(package.name) for package in Store(tmp_path / "m").packages()] == ["tiny_llama_a"]
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("as_flag", [False, True])
+def test_the_home_of_nobody_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_flag: bool
+) -> None:
+    folder = "~nobody-of-that-name/m"
+    monkeypatch.setenv("RETORT_MODELS", "unused" if as_flag else folder)
+    assert main([str(TIED), *(["--models", folder] if as_flag else [])]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"export: {folder!r} begins with a home folder that is not known")
+    assert error.count("\n") == 1
