@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from bench import engine_rates, export_cost, http_rates, memory, quality_cost, startup
 from bench.child import ChildError
+from bench.disturbance import others_share, read_cpu_times
 from bench.environment import describe_environment
 from bench.http_load import LoadError
 from bench.report import (
@@ -37,6 +38,9 @@ from service.runtime.sessions import physical_cores
 from service.store.packages import Package
 
 RESULTS = Path(__file__).parent / "results"
+
+QUIET_SHARE = 0.03
+"""What others may take of the processors before it is worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +85,26 @@ def _measure(setup: Setup, names: Sequence[str]) -> Results:
     for name in names:
         print(f"measuring: {name}", file=sys.stderr)
         family = FAMILIES[name]
+        before = read_cpu_times()
+        measured = family.measure(setup)
         sections[name] = Section(
             date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            others_share=others_share(before, read_cpu_times()),
             packages=tuple(_info(packages[variant]) for variant in family.variants),
-            rows=tuple(map(judge, family.measure(setup))),
+            rows=tuple(map(judge, measured)),
         )
+        _warn_of_others(name, sections[name].others_share)
     return Results(describe_environment(setup.threads), sections)
 
 
 def _stop(_sig: int, _frame: FrameType | None) -> NoReturn:
     """Ends as Ctrl-C does, so that no engine is left behind, stopped for good."""
     raise SystemExit(128 + signal.SIGTERM)
+
+
+def _warn_of_others(name: str, share: float | None) -> None:
+    if share is not None and share > QUIET_SHARE:
+        print(f"{name}: others took {share:.0%} of the processors meanwhile", file=sys.stderr)
 
 
 def _info(package: Package) -> PackageInfo:

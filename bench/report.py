@@ -75,9 +75,14 @@ class PackageInfo(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """One family of figures, measured together on `date` (ISO 8601)."""
+    """One family of figures, measured together on `date` (ISO 8601).
+
+    `others_share` is the part of the processors' time that other programs took meanwhile, 0 to 1;
+    None where the system does not tell. Figures with more than a few hundredths say little.
+    """
 
     date: str
+    others_share: float | None
     packages: tuple[PackageInfo, ...]
     rows: tuple[Row, ...]
 

@@ -32,6 +32,8 @@ from export.verify import Verification, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
 from service.store.manifest import (
+    CHAT_TEMPLATE_NAME,
+    TOKENIZER_NAME,
     Architecture,
     GenerationDefaults,
     Graphs,
@@ -49,8 +51,6 @@ DOWNLOADS = ".downloads"
 
 DECODER_GRAPH = "model.onnx"
 PREFILL_GRAPH = "prefill.onnx"
-TOKENIZER = "tokenizer.json"
-CHAT_TEMPLATE = "chat_template.jinja"
 
 
 REQUANTIZING_COST_NATS = {Precision.INT4: 0.16, Precision.INT8: 0.003}
@@ -232,10 +232,10 @@ def _tensor_file(graph: Path) -> TensorFile:
 
 
 def _write_text_files(folder: Path, tokenizer: TokenizerFiles) -> None:
-    (folder / TOKENIZER).write_bytes(tokenizer.tokenizer_json)
+    (folder / TOKENIZER_NAME).write_bytes(tokenizer.tokenizer_json)
     if tokenizer.chat_template is not None:
         # Replaced is what JSON can escape and UTF-8 cannot hold.
-        (folder / CHAT_TEMPLATE).write_bytes(tokenizer.chat_template.encode(errors="replace"))
+        (folder / CHAT_TEMPLATE_NAME).write_bytes(tokenizer.chat_template.encode(errors="replace"))
 
 
 def _manifest(folder: Path, plan: _Plan, graphs: Graphs) -> Manifest:

@@ -25,7 +25,7 @@ from service.generation import Generation
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
-from service.store.manifest import Manifest
+from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
 from service.store.packages import Package, check_hashes, check_sizes
 from service.text.detokenizer import Detokenizer
 from service.text.stop import StopStrings
@@ -33,9 +33,6 @@ from service.text.tokenizer import Tokenizer
 
 DEFAULT_CONTEXT_LENGTH = 8192
 """Tokens a slot holds unless told otherwise; long-context models would take all memory."""
-
-_TOKENIZER = "tokenizer.json"
-_CHAT_TEMPLATE = "chat_template.jinja"
 
 
 class LoadedModel:
@@ -149,7 +146,7 @@ def _check_device(package: Package, provider: Provider) -> None:
 
 def _read_tokenizer(package: Package) -> Tokenizer:
     manifest = package.manifest
-    tokenizer = Tokenizer(package.folder / _TOKENIZER, bos_token_id=manifest.tokens.bos)
+    tokenizer = Tokenizer(package.folder / TOKENIZER_NAME, bos_token_id=manifest.tokens.bos)
     if tokenizer.vocab_size > manifest.architecture.vocab_size:
         raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
     return tokenizer
@@ -166,13 +163,13 @@ def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
 
 
 def _template_source(package: Package) -> str | None:
-    if _CHAT_TEMPLATE not in package.manifest.files:
+    if CHAT_TEMPLATE_NAME not in package.manifest.files:
         return None
     try:
-        return (package.folder / _CHAT_TEMPLATE).read_text(encoding="utf-8")
+        return (package.folder / CHAT_TEMPLATE_NAME).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise PackageCorrupt(
-            f"The package of model {package.name} is damaged: {_CHAT_TEMPLATE} is not UTF-8."
+            f"The package of model {package.name} is damaged: {CHAT_TEMPLATE_NAME} is not UTF-8."
         ) from None
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 
 MANIFEST_NAME = "manifest.json"
+TOKENIZER_NAME = "tokenizer.json"
+CHAT_TEMPLATE_NAME = "chat_template.jinja"
 FORMAT_VERSION = 1
 
 KvDtype = Literal["float32", "float16"]

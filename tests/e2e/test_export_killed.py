@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_killed_at_any_moment_the_old_package_stands_or_none(tmp_path: Path) -> 
     assert package is not None
     assert package.manifest.precision == "int4"
     assert left_behind(models, besides=[NAME]) == []
+
+
+def test_a_terminated_export_takes_its_unfinished_package_with_it(tmp_path: Path) -> None:
+    with start(tmp_path, TIED) as process:
+        while process.poll() is None and not list(tmp_path.glob(".staging/*/")):
+            time.sleep(0.01)
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert left_behind(tmp_path) == []
 
 
 def test_two_exports_of_one_name_both_succeed(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from bench.child import ChildError, child
 
-
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="the state of a process is read as Linux tells it"
 )

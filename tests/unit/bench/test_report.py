@@ -52,7 +52,7 @@ def _judged(
 
 
 def _section(row: Row, date: str = "2026-01-01") -> Section:
-    return Section(date, (), (row,))
+    return Section(date, 0.01, (), (row,))
 
 
 def test_a_row_holds_medians_which_one_disturbed_round_does_not_move() -> None:
