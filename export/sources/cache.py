@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,17 +53,6 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ExportError(f"cannot create {folder}: {error.strerror or error}") from error
-
-
-def sha256_of(path: Path, step: Step | None = None) -> str:
-    """The SHA-256 of a file in lower-case hex, reported to `step` byte by byte."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_SIZE):
-            digest.update(chunk)
-            if step is not None:
-                step.advance(len(chunk))
-    return digest.hexdigest()
 
 
 @contextmanager

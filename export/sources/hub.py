@@ -22,9 +22,10 @@ import msgspec
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import exclusive, make_folder, require_space, sha256_of, watched
+from export.sources.cache import exclusive, make_folder, require_space, watched
 from export.sources.hub_client import HubClient, HubFile, HubUnreachableError, Listing
 from export.sources.hub_files import select_files
+from service.store.packages import hash_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class HubSource:
             kind="hub",
             location=f"{self.repo}:{single.path}" if single else self.repo,
             revision=listing.commit,
-            sha256=single.sha256 or sha256_of(path) if single else None,
+            sha256=single.sha256 or hash_file(path) if single else None,
             license=self.license or listing.license,
         )
         return _Record(path.relative_to(folder).as_posix(), origin)
@@ -153,4 +154,4 @@ def _is_intact(path: Path, file: HubFile, progress: Progress) -> bool:
     if file.sha256 is None:
         return file.size is None or path.stat().st_size == file.size
     with progress.step(f"checking {file.path}", file.size) as step:
-        return sha256_of(path, step) == file.sha256
+        return hash_file(path, step.advance) == file.sha256

@@ -8,7 +8,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import sha256_of
+from service.store.packages import hash_file
 
 _PICKLED_SUFFIXES = (".bin", ".pt", ".pth")
 
@@ -58,7 +58,7 @@ def _what_is_wrong(names: list[str], gguf_names: list[str]) -> str:
 def _gguf_file(path: Path, progress: Progress) -> Fetched:
     try:
         with progress.step(f"hashing {path.name}", path.stat().st_size) as step:
-            sha256 = sha256_of(path, step)
+            sha256 = hash_file(path, step.advance)
     except OSError as error:
         raise ExportError(f"cannot read {path}: {error.strerror}") from error
     return Fetched(path, Origin(kind="file", location=path.name, sha256=sha256))

@@ -26,9 +26,9 @@ from export.sources.cache import (
     largest_file,
     make_folder,
     require_space,
-    sha256_of,
     watched,
 )
+from service.store.packages import hash_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PypiSource:
         return Fetched(target, origin)
 
     def _is_cached(self, target: Path) -> bool:
-        return target.is_file() and sha256_of(target) == self.sha256
+        return target.is_file() and hash_file(target) == self.sha256
 
     def _download(self, target: Path, progress: Progress) -> None:
         # The name is fixed: what a killed run has left is found and removed by the next one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +13,7 @@ from service.store.manifest import MANIFEST_NAME, FileRecord, Manifest, read_man
 from service.store.names import ModelName
 
 _MAX_DEPTH = 4
+_CHUNK_BYTES = 1 << 20
 _HIDDEN = "."
 
 
@@ -100,10 +101,14 @@ def record_files(folder: Path) -> dict[str, FileRecord]:
     }
 
 
-def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+def hash_file(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
+    """The sha256 of a file, in hexadecimal. `on_bytes` hears how many bytes were read."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            on_bytes(len(chunk))
+    return digest.hexdigest()
 
 
 def _children(folder: Path) -> list[Path]:

@@ -10,7 +10,8 @@ import pytest
 
 from export.errors import ExportError
 from export.progress import Progress, Step, Style
-from export.sources.cache import exclusive, largest_file, require_space, sha256_of, watched
+from export.sources.cache import exclusive, largest_file, require_space, watched
+from service.store.packages import hash_file
 
 
 def test_growth_on_the_disk_is_reported_while_it_happens(tmp_path: Path) -> None:
@@ -64,5 +65,5 @@ def test_who_waits_for_a_lock_is_told(tmp_path: Path) -> None:
 def test_hash_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     step = Step(total=3)
-    assert sha256_of(tmp_path / "abc", step).startswith("ba7816bf8f01cfea")
+    assert hash_file(tmp_path / "abc", step.advance).startswith("ba7816bf8f01cfea")
     assert step.done == 3

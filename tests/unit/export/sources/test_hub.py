@@ -15,10 +15,10 @@ import pytest
 
 from export.errors import ExportError
 from export.progress import Progress, Style
-from export.sources import cache
 from export.sources.base import Fetched
 from export.sources.hub import HubSource
 from export.sources.hub_client import HubClient
+from service.store.packages import hash_file
 from tests.unit.export.sources.hub_standin import COMMIT, REPO, Hub, serving
 
 WEIGHTS = bytes(range(256)) * 4096  # 1 MiB
@@ -116,7 +116,7 @@ def test_brings_the_one_gguf_of_a_quantisation(hub: Hub, tmp_path: Path) -> None
     assert fetched.path.name == "tiny.Q4_1.gguf"
     assert fetched.path.read_bytes() == GGUF
     assert fetched.origin.location == f"{REPO}:tiny.Q4_1.gguf"
-    assert fetched.origin.sha256 == cache.sha256_of(fetched.path)
+    assert fetched.origin.sha256 == hash_file(fetched.path)
     assert not hub.downloads("tiny.Q8_0.gguf")
 
 
