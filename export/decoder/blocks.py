@@ -29,11 +29,13 @@ class DenseWeight:
 
 @dataclass(frozen=True, slots=True)
 class BlockWeight:
-    """`[N, K]` in blocks along K: `weight = scale * (code - 2 ** (bits - 1)) + offset`.
+    """`[N, K]` in blocks along K: `weight = scale * (code - zero_point) + offset`.
 
     - `codes`: uint8 `[N, K / block_size, block_size * bits / 8]`, low nibble first
     - `scales`: float32 `[N, K / block_size]`
     - `offsets`: float32 `[N, K / block_size]`, or None where all are zero
+    - `zero_points`: uint8 `[N, K / block_size]`, for 8 bits alone, or None where all are
+      `2 ** (bits - 1)`
     """
 
     bits: Bits
@@ -41,6 +43,7 @@ class BlockWeight:
     codes: NDArray[np.uint8]
     scales: NDArray[np.float32]
     offsets: NDArray[np.float32] | None = None
+    zero_points: NDArray[np.uint8] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -90,12 +93,14 @@ def quantize(tensor: Tensor, bits: Bits, block_size: int) -> BlockWeight:
 def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
     """Weights of one form over the same inputs as one: their rows below each other."""
     offsets = [part.offsets for part in parts if part.offsets is not None]
+    zero_points = [part.zero_points for part in parts if part.zero_points is not None]
     return BlockWeight(
         parts[0].bits,
         parts[0].block_size,
         np.concatenate([part.codes for part in parts]),
         np.concatenate([part.scales for part in parts]),
         np.concatenate(offsets) if offsets else None,
+        np.concatenate(zero_points) if zero_points else None,
     )
 
 
@@ -105,6 +110,12 @@ def fitting_block_size(num_inputs: int, preferred: int) -> int | None:
     while size >= 16 and num_inputs % size:
         size //= 2
     return size if size >= 16 else None
+
+
+def unpack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Codes of 4 bits `[..., n]`, low nibble first, as one byte each: `[..., 2 * n]`."""
+    unpacked = np.stack([codes & 15, codes >> np.uint8(4)], axis=-1)
+    return unpacked.reshape(*codes.shape[:-1], -1)
 
 
 def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> BlockWeight:

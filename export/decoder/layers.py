@@ -1,8 +1,7 @@
 """The layers of a decoder as ONNX nodes, whatever computes their linears.
 
-Values flow as `[N, features]`, one row for each of the N = B * S tokens; only the attention sees
-them as `[B, S, features]`. It is ONNX Runtime's GroupQueryAttention (docs/ContribOperators.md)
-with packed queries, keys and values, rotating them itself.
+Values flow as `[B, S, features]`. The attention is ONNX Runtime's GroupQueryAttention
+(docs/ContribOperators.md) with packed queries, keys and values, rotating them itself.
 """
 
 from __future__ import annotations
@@ -57,10 +56,7 @@ class Layers:
         cos, sin = rope_tables(self.spec.rope, self.spec.head_dim, self.spec.context_length)
         self.graph.floats("rope.cos", cos)
         self.graph.floats("rope.sin", sin)
-        shape_value = self.graph.node("Shape", ["input_ids"], "input_shape")
-        self.graph.node("Concat", [shape_value, self.graph.integers(-1)], "batched_shape", axis=0)
-        flat = self.graph.node("Reshape", ["input_ids", self.graph.integers(-1)], "token_ids")
-        return embed(self.graph, "embedding", flat, embedding)
+        return embed(self.graph, "embedding", "input_ids", embedding)
 
     def attend(self, layer: int, residual: str, branch: str) -> tuple[str, str]:
         """The stream as one value, and what the heads of `layer` gathered from it."""
@@ -107,21 +103,19 @@ class Layers:
     def _attention(self, layer: int, name: str, x: str) -> str:
         spec = self.spec
         qkv = self._linear(f"{name}.qkv", x, layer, spec.query, spec.key, spec.value)
-        batched = self.graph.node("Reshape", [qkv, "batched_shape"], f"{name}.batched")
         past = [f"past_key_values.{layer}.{kind}" for kind in ("key", "value")]
         present = [f"present.{layer}.{kind}" for kind in ("key", "value")]
         lengths = ["seqlens_k", "total_sequence_length"]
         self.graph.nodes(
             "GroupQueryAttention",
-            [batched, "", "", *past, *lengths, "rope.cos", "rope.sin"],
-            [f"{name}.heads", *present],
+            [qkv, "", "", *past, *lengths, "rope.cos", "rope.sin"],
+            [f"{name}.attended", *present],
             domain=CONTRIB,
             num_heads=spec.num_heads,
             kv_num_heads=spec.num_kv_heads,
             do_rotary=1,
         )
-        flat = self.graph.integers(-1, spec.query_size)
-        return self.graph.node("Reshape", [f"{name}.heads", flat], f"{name}.attended")
+        return f"{name}.attended"
 
     def _mlp(self, layer: int, name: str, x: str) -> str:
         """silu(gate) * up, then down; gate and up are one product."""

@@ -1,7 +1,6 @@
 """Linear layers and embeddings: a weight's form decides the nodes that compute with it.
 
-Values flow as `[N, features]`, one row per token whatever the batch, since Gemm takes no more
-than two axes.
+Values have any axes before the last, which is the features'.
 """
 
 from __future__ import annotations
@@ -39,18 +38,14 @@ def linear(
 
 
 def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str:
-    """Rows of `weight` for `token_ids` `[N]`: `[N, K]`."""
+    """Rows of `weight` for `token_ids` `[B, S]`: `[B, S, K]`."""
     if isinstance(weight, DenseWeight):
         rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
         return _as_float(graph, f"{name}.rows", rows, weight)
     table = weight.codes.reshape(weight.codes.shape[0], -1)
     rows = graph.node(
         "GatherBlockQuantized",
-        [
-            graph.constant(f"{name}.table", table),
-            token_ids,
-            graph.floats(f"{name}.scales", weight.scales),
-        ],
+        [graph.constant(f"{name}.table", table), token_ids, *_parameters(graph, name, weight)],
         f"{name}.rows",
         domain=CONTRIB,
         bits=weight.bits,
@@ -64,7 +59,8 @@ def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str
 def _form(weight: Weight) -> tuple[object, ...]:
     if isinstance(weight, DenseWeight):
         return ("dense", weight.values.dtype)
-    return ("blocks", weight.bits, weight.block_size, weight.offsets is None)
+    has_offsets, has_zero_points = weight.offsets is not None, weight.zero_points is not None
+    return ("blocks", weight.bits, weight.block_size, has_offsets, has_zero_points)
 
 
 def _merge(weights: list[Weight]) -> Weight:
@@ -79,12 +75,12 @@ def _merge(weights: list[Weight]) -> Weight:
 def _multiply(graph: GraphBuilder, name: str, x: str, weight: Weight) -> str:
     if isinstance(weight, DenseWeight):
         matrix = _as_float(graph, name, _dense(graph, name, weight), weight)
-        return graph.node("Gemm", [x, matrix], f"{name}.y", transB=1)
-    codes, scales = _blocks(graph, name, weight)
+        return graph.node("FusedMatMul", [x, matrix], f"{name}.y", domain=CONTRIB, transB=1)
+    codes = graph.constant(f"{name}.codes", weight.codes, same_as=f"{name}.table")
     num_outputs, num_inputs = weight.shape
     y = graph.node(
         "MatMulNBits",
-        [x, codes, scales],
+        [x, codes, *_parameters(graph, name, weight)],
         f"{name}.y",
         domain=CONTRIB,
         K=num_inputs,
@@ -104,12 +100,13 @@ def _correct(graph: GraphBuilder, name: str, x: str, y: str, weight: BlockWeight
     assert weight.offsets is not None
     sums = _block_sums(graph, name, x, weight)
     offsets = graph.floats(f"{name}.offsets", np.ascontiguousarray(weight.offsets.T))
-    return graph.node("Gemm", [sums, offsets, y], f"{name}.corrected")
+    correction = graph.node("MatMul", [sums, offsets], f"{name}.correction")
+    return graph.node("Add", [y, correction], f"{name}.corrected")
 
 
 def _block_sums(graph: GraphBuilder, name: str, x: str, weight: BlockWeight) -> str:
-    """Sums of `x` over blocks, `[N, K / block_size]`."""
-    shape = graph.integers(-1, weight.scales.shape[1], weight.block_size)
+    """Sums of `x` `[B, S, K]` over blocks, `[B, S, K / block_size]`."""
+    shape = graph.integers(0, 0, weight.scales.shape[1], weight.block_size)
     blocks = graph.node("Reshape", [x, shape], f"{name}.blocks")
     return graph.node("ReduceSum", [blocks, graph.integers(-1)], f"{name}.block_sums", keepdims=0)
 
@@ -123,16 +120,20 @@ def _add_offsets(
     column = graph.node("Unsqueeze", [offsets, graph.integers(-1)], f"{name}.offset_column")
     in_blocks = graph.node(
         "Reshape",
-        [rows, graph.integers(-1, weight.scales.shape[1], weight.block_size)],
+        [rows, graph.integers(0, 0, weight.scales.shape[1], weight.block_size)],
         f"{name}.row_blocks",
     )
     shifted = graph.node("Add", [in_blocks, column], f"{name}.shifted")
-    return graph.node("Reshape", [shifted, graph.integers(-1, weight.shape[1])], f"{name}.whole")
+    whole = graph.integers(0, 0, weight.shape[1])
+    return graph.node("Reshape", [shifted, whole], f"{name}.whole")
 
 
-def _blocks(graph: GraphBuilder, name: str, weight: BlockWeight) -> tuple[str, str]:
-    codes = graph.constant(f"{name}.codes", weight.codes, same_as=f"{name}.table")
-    return codes, graph.floats(f"{name}.scales", weight.scales)
+def _parameters(graph: GraphBuilder, name: str, weight: BlockWeight) -> list[str]:
+    """What the codes of `weight` are to be read with."""
+    scales = graph.floats(f"{name}.scales", weight.scales)
+    if weight.zero_points is None:
+        return [scales]
+    return [scales, graph.constant(f"{name}.zero_points", weight.zero_points)]
 
 
 def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:

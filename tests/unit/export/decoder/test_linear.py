@@ -10,11 +10,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from export.checkpoints.base import Encoding
-from export.decoder.blocks import Weight, carry, densify, quantize
+from export.checkpoints.base import Encoding, Tensor
+from export.decoder.blocks import BlockWeight, Weight, carry, densify, quantize
 from export.decoder.builder import FLOAT, INT64, GraphBuilder
 from export.decoder.linear import embed, linear
 from export.decoder.tensor_file import TensorFile
+from export.decoder.widening import widen
 from tests.unit.export.decoder.tiny import session
 from tests.unit.export.decoder.weights import block_tensor, dense_tensor, value_of
 
@@ -35,8 +36,15 @@ def _forms(rows: int, columns: int = K) -> dict[str, Weight]:
         "int8": quantize(dense_tensor(shape, seed=7), 8, 32),
         "int8 in blocks of 16": quantize(dense_tensor(shape, seed=8), 8, 16),
         "int4": quantize(dense_tensor(shape, seed=9), 4, 32),
+        "q4_1 in 8 bits": _widened(block_tensor(Encoding.Q4_1, shape, seed=11)),
         "half": densify(dense_tensor(shape, seed=10), np.float16),
     }
+
+
+def _widened(tensor: Tensor) -> BlockWeight:
+    weight = carry(tensor)
+    assert isinstance(weight, BlockWeight)
+    return widen(weight)
 
 
 FORMS = tuple(_forms(8))
@@ -54,7 +62,7 @@ class _Graph:
     def run(self, name: str, x: NDArray[np.generic], result: str) -> Floats:
         kind = INT64 if x.dtype == np.int64 else FLOAT
         self.builder.input(name, kind, [*(f"d{i}" for i in range(x.ndim))])
-        self.builder.output(result, FLOAT, ["n", "m"])
+        self.builder.output(result, FLOAT, [*(f"r{i}" for i in range(3))])
         with self._tensors:
             onnx.save(self.builder.model("test"), self._folder / "graph.onnx")
         output: Floats = session(self._folder / "graph.onnx").run([result], {name: x})[0]
@@ -69,7 +77,8 @@ def _product(
 
 
 def _inputs(rows: int, columns: int = K) -> Floats:
-    return np.random.default_rng(rows).standard_normal((rows, columns)).astype(np.float32)
+    """One batch of `rows` tokens."""
+    return np.random.default_rng(rows).standard_normal((1, rows, columns)).astype(np.float32)
 
 
 def _assert_close(actual: Floats, expected: Floats, *, exact: bool) -> None:
@@ -102,7 +111,7 @@ def test_weights_of_one_form_are_one_product(tmp_path: Path, form: str) -> None:
     graph = _Graph(tmp_path)
     result = linear(graph.builder, "layer", "x", weights)
     nodes = graph.builder.model("test").graph.node
-    assert sum(node.op_type in ("Gemm", "MatMulNBits") for node in nodes) <= 2
+    assert sum(node.op_type in ("FusedMatMul", "MatMul", "MatMulNBits") for node in nodes) <= 2
     assert "Concat" not in {node.op_type for node in nodes}
     expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
     _assert_close(graph.run("x", x, result), expected, exact=form in DENSE)
@@ -137,7 +146,7 @@ def test_odd_sizes_stay_dense_and_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_embeds(tmp_path: Path, form: str) -> None:
     weight = _forms(50)[form]
-    token_ids = np.array([0, 49, 7, 7, 31], np.int64)
+    token_ids = np.array([[0, 49], [7, 7], [31, 1]], np.int64)
     graph = _Graph(tmp_path)
     actual = graph.run("ids", token_ids, embed(graph.builder, "embedding", "ids", weight))
     np.testing.assert_allclose(actual, value_of(weight)[token_ids], rtol=1e-6, atol=1e-6)
@@ -146,7 +155,7 @@ def test_each_form_embeds(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_one_weight_embeds_and_is_the_head(tmp_path: Path, form: str) -> None:
     weight = _forms(50)[form]
-    token_ids = np.array([3, 49, 0], np.int64)
+    token_ids = np.array([[3, 49, 0]], np.int64)
     graph = _Graph(tmp_path)
     rows = embed(graph.builder, "embedding", "ids", weight)
     actual = graph.run("ids", token_ids, linear(graph.builder, "embedding", rows, [weight]))

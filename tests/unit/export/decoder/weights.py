@@ -19,8 +19,11 @@ def block_tensor(encoding: Encoding, shape: tuple[int, int], seed: int = 0) -> T
     data = generator.integers(0, 256, (shape[0], num_blocks, BLOCK_BYTES[encoding]), np.uint8)
     numbers = 2 if encoding is Encoding.Q4_1 else 1
     largest = 0.002 if encoding is Encoding.Q8_0 else 0.04
-    halves = generator.uniform(-largest, largest, (shape[0], num_blocks, numbers)).astype("<f2")
-    data[:, :, : 2 * numbers] = halves.view(np.uint8)
+    halves = generator.uniform(-largest, largest, (shape[0], num_blocks, numbers))
+    if numbers == 2:
+        # Zero lies among the codes, as in all blocks that are fitted to weights.
+        halves[..., 1] = -halves[..., 0] * generator.uniform(0, 15, halves.shape[:2])
+    data[:, :, : 2 * numbers] = halves.astype("<f2").view(np.uint8)
     return Tensor(f"{encoding.value}", encoding, shape, data)
 
 
@@ -47,7 +50,10 @@ def _value_of_blocks(weight: BlockWeight) -> NDArray[np.float32]:
     codes = weight.codes
     if weight.bits == 4:
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:2], -1)
-    centred = codes.astype(np.float32) - (1 << (weight.bits - 1))
+    zero: NDArray[np.float32] | int = 1 << (weight.bits - 1)
+    if weight.zero_points is not None:
+        zero = weight.zero_points[..., None].astype(np.float32)
+    centred = codes.astype(np.float32) - zero
     values = weight.scales[..., None] * centred
     if weight.offsets is not None:
         values = values + weight.offsets[..., None]
