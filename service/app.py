@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
+from service.api.access import Access
 from service.api.error_mapping import error_response
 from service.api.facade import Pool
-from service.api.gate import Access, Gate
+from service.api.gate import Gate
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.models import list_models, retrieve_model
-from service.api.operations import greet, greet_briefly, report_health
+from service.api.operations import greet, report_health
 from service.api.state import hold_pool, hold_startup_failure
 from service.settings import Settings
 
@@ -23,7 +24,6 @@ _ROUTES = [
     list_models,
     retrieve_model,
     greet,
-    greet_briefly,
     report_health,
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,6 +16,8 @@ from service.store.locations import default_models_folder
 
 DeviceName = Literal["auto", "cpu", "cuda", "directml"]
 
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^*/\s]*\*?[^*/\s]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -22,8 +25,9 @@ class Settings:
 
     `context_length` caps what a package declares, in tokens; None is the service's own cap.
     `num_threads` None is one per physical core. With `export_default` an empty `models_folder`
-    gets the embedded model at start. `allow_public` permits an address that others reach without
-    an `api_key`.
+    gets the embedded model at start. With `api_keys`, each request must bring one of them;
+    `allow_public` permits an address that others reach without any. Pages of `allowed_origins`
+    may use the service, besides those of this machine.
     """
 
     host: str = "127.0.0.1"
@@ -34,8 +38,9 @@ class Settings:
     context_length: int | None = None
     max_queue: int = 64
     num_threads: int | None = None
-    api_key: str | None = None
+    api_keys: tuple[str, ...] = ()
     allow_public: bool = False
+    allowed_origins: tuple[str, ...] = ()
     drain_timeout_s: float = 30.0
     export_default: bool = True
 
@@ -54,7 +59,9 @@ class Settings:
 class _Option:
     """`parse` turns the text into `field`'s value, or raises ValueError with what it must be.
 
-    A switch takes no text on the command line; given, it sets `field` to `switch_to`.
+    A switch takes no text on the command line; given, it sets `field` to `switch_to`. What
+    `repeats` can be given several times, and in a variable several separated by commas; the field
+    holds them all.
     """
 
     flag: str
@@ -63,6 +70,7 @@ class _Option:
     parse: Callable[[str], object] = str
     metavar: str = "TEXT"
     switch_to: bool | None = None
+    repeats: bool = False
 
     @property
     def variable(self) -> str:
@@ -101,6 +109,20 @@ def _filled(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    return _filled(text).strip()
+
+
+def _origin(text: str) -> str:
+    pattern = text.strip().lower()
+    if not _ORIGIN.fullmatch(pattern):
+        raise ValueError(
+            "*, null, or an origin such as https://chat.example, https://*.example or "
+            "chrome-extension://*, without a path"
+        )
+    return pattern
+
+
 def _switch(text: str) -> bool:
     if text.lower() not in {"0", "1", "false", "true"}:
         raise ValueError("0, 1, true or false")
@@ -137,10 +159,12 @@ _OPTIONS = (
     ),
     _Option(
         "--api-key",
-        "api_key",
-        "key that clients must send; better set as RETORT_API_KEY, where `ps` does not show it",
-        _filled,
+        "api_keys",
+        "key that clients must send, one of several if given more than once; better set as "
+        "RETORT_API_KEY, separated by commas, where `ps` does not show them",
+        _key,
         "KEY",
+        repeats=True,
     ),
     _Option(
         "--allow-public",
@@ -148,6 +172,14 @@ _OPTIONS = (
         "listen on an address that others reach although no key is set",
         _switch,
         switch_to=True,
+    ),
+    _Option(
+        "--allow-origin",
+        "allowed_origins",
+        "site whose pages may use the service, with * for any; may be given more than once",
+        _origin,
+        "ORIGIN",
+        repeats=True,
     ),
     _Option(
         "--drain-timeout",
@@ -180,12 +212,19 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         if isinstance(given, bool):
             values[option.field] = given
         elif given is not None:
-            values[option.field] = _parsed(option, option.flag, given)
+            values[option.field] = _value(option, option.flag, given)
         elif from_environment := environment.get(option.variable):
-            values[option.field] = _parsed(option, option.variable, from_environment)
+            texts = from_environment.split(",") if option.repeats else from_environment
+            values[option.field] = _value(option, option.variable, texts)
     if "models_folder" not in values:
         values["models_folder"] = default_models_folder(environment)
     return _checked(Settings(**values))
+
+
+def _value(option: _Option, origin: str, given: str | list[str]) -> object:
+    if isinstance(given, str):
+        return _parsed(option, origin, given)
+    return tuple(_parsed(option, origin, text) for text in given)
 
 
 def _parsed(option: _Option, origin: str, text: str) -> object:
@@ -193,12 +232,12 @@ def _parsed(option: _Option, origin: str, text: str) -> object:
         value = option.parse(text)
         return value if option.switch_to is None else value is option.switch_to
     except ValueError as error:
-        shown = "" if option.field == "api_key" else f", not {text[:80]!r}"
+        shown = "" if option.field == "api_keys" else f", not {text[:80]!r}"
         raise StartupError(f"{origin} must be {error}{shown}") from None
 
 
 def _checked(settings: Settings) -> Settings:
-    if settings.api_key is None and not settings.allow_public and not settings.is_loopback:
+    if not settings.api_keys and not settings.allow_public and not settings.is_loopback:
         raise StartupError(
             f"others could reach {settings.host}: set RETORT_API_KEY so that only those who know "
             "the key are served, or pass --allow-public to serve everyone"
@@ -216,7 +255,11 @@ def _parser() -> argparse.ArgumentParser:
     for option in _OPTIONS:
         if option.switch_to is None:
             parser.add_argument(
-                option.flag, dest=option.field, help=option.help, metavar=option.metavar
+                option.flag,
+                dest=option.field,
+                help=option.help,
+                metavar=option.metavar,
+                action="append" if option.repeats else "store",
             )
         else:
             parser.add_argument(

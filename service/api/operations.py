@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import Response, get, head
+from litestar import Response, get
 
 from service.api.state import HttpRequest, pool_of
 from service.health import Health
@@ -11,11 +11,6 @@ from service.health import Health
 @get("/", media_type="text/plain", sync_to_thread=False)
 def greet() -> str:
     return "Retort is running"
-
-
-@head(["/", "/health"], sync_to_thread=False)
-def greet_briefly() -> None:
-    """Clients and balancers ask this way whether a server is there."""
 
 
 @get("/health", sync_to_thread=False)

@@ -22,8 +22,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "context_length": None,
         "max_queue": 64,
         "num_threads": None,
-        "api_key": None,
+        "api_keys": (),
         "allow_public": False,
+        "allowed_origins": (),
         "drain_timeout_s": 30.0,
         "export_default": True,
     }
@@ -45,6 +46,7 @@ EVERY_FLAG = {
     "--max-queue": "0",
     "--threads": "3",
     "--api-key": "k",
+    "--allow-origin": "https://chat.example",
     "--drain-timeout": "1.5",
 }
 SWITCHES = ("--allow-public", "--no-default")
@@ -65,8 +67,9 @@ def test_every_setting_has_a_flag_and_a_variable_that_do_the_same() -> None:
         context_length=4096,
         max_queue=0,
         num_threads=3,
-        api_key="k",
+        api_keys=("k",),
         allow_public=True,
+        allowed_origins=("https://chat.example",),
         drain_timeout_s=1.5,
         export_default=False,
     )
@@ -81,6 +84,19 @@ def test_every_setting_has_a_flag_and_a_variable_that_do_the_same() -> None:
 def test_a_switch_can_be_off_in_the_environment() -> None:
     environment = {"RETORT_NO_DEFAULT": "0", "RETORT_ALLOW_PUBLIC": "false"}
     assert read_settings([], environment) == read_settings([], {})
+
+
+def test_several_keys_and_origins_can_be_given() -> None:
+    flags = ["--api-key", "a,b", "--api-key", " c ", "--allow-origin", "HTTPS://Chat.Example:8443"]
+    settings = read_settings([*flags, "--allow-origin=*"], {"RETORT_API_KEY": "d"})
+    assert settings.api_keys == ("a,b", "c")
+    assert settings.allowed_origins == ("https://chat.example:8443", "*")
+    environment = {"RETORT_API_KEY": "a, b", "RETORT_ALLOW_ORIGIN": "null,chrome-extension://*"}
+    settings = read_settings([], environment)
+    assert settings.api_keys == ("a", "b")
+    assert settings.allowed_origins == ("null", "chrome-extension://*")
+    with pytest.raises(StartupError, match="RETORT_API_KEY must be"):
+        read_settings([], {"RETORT_API_KEY": "a,,b"})
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,10 @@ def test_a_switch_can_be_off_in_the_environment() -> None:
         ("--drain-timeout", "soon"),
         ("--api-key", "  "),
         ("--api-key", "a\nb"),
+        ("--allow-origin", "chat.example"),
+        ("--allow-origin", "https://chat.example/"),
+        ("--allow-origin", "https://*.*"),
+        ("--allow-origin", ""),
         ("--host", ""),
         ("--models", ""),
     ],

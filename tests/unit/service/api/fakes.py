@@ -174,9 +174,11 @@ def fake_pool(script: Script) -> FakePool:
     return FakePool(FakeModel(manifest, script))
 
 
-def settings(**changes: str | None) -> Settings:
-    """Those of a start without flags, but for `changes` of host and key."""
-    return Settings(
-        host=changes.get("host") or "127.0.0.1",
-        api_key=changes.get("api_key"),
-    )
+def settings(
+    host: str = "127.0.0.1",
+    *,
+    api_keys: tuple[str, ...] = (),
+    allowed_origins: tuple[str, ...] = (),
+) -> Settings:
+    """Those of a start without flags, but for these."""
+    return Settings(host=host, api_keys=api_keys, allowed_origins=allowed_origins)
