@@ -15,7 +15,7 @@ from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.models import list_models, retrieve_model
 from service.api.operations import greet, report_health
-from service.api.state import hold_pool, hold_startup_failure
+from service.api.state import hold_pool, hold_settings, hold_startup_failure
 from service.settings import Settings
 
 _ROUTES = [
@@ -53,5 +53,6 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
         logging_config=None,
         openapi_config=None,
     )
+    hold_settings(app, settings)
     app.asgi_handler = Gate(app.asgi_handler, Access.of(settings))
     return app

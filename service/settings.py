@@ -16,6 +16,9 @@ from service.store.locations import default_models_folder
 
 DeviceName = Literal["auto", "cpu", "cuda", "directml"]
 
+DEFAULT_CONTEXT_LENGTH = 8192
+"""Tokens a request may take unless told otherwise; long-context models would take all memory."""
+
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^*/\s]*\*?[^*/\s]*")
 
 
@@ -43,6 +46,10 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     drain_timeout_s: float = 30.0
     export_default: bool = True
+
+    def served_context_length(self, declared: int) -> int:
+        """The context, in tokens, that a model gets whose package declares so many."""
+        return min(self.context_length or DEFAULT_CONTEXT_LENGTH, declared)
 
     @property
     def is_loopback(self) -> bool:

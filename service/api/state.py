@@ -8,6 +8,7 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 
 from service.api.facade import Pool
+from service.settings import Settings
 
 HttpRequest: TypeAlias = Request[None, None, State]
 
@@ -24,6 +25,15 @@ def held_pool(app: Litestar) -> Pool:
 
 def pool_of(request: HttpRequest) -> Pool:
     return held_pool(request.app)
+
+
+def hold_settings(app: Litestar, settings: Settings) -> None:
+    app.state["settings"] = settings
+
+
+def settings_of(request: HttpRequest) -> Settings:
+    settings: Settings = request.app.state["settings"]
+    return settings
 
 
 def hold_startup_failure(app: Litestar, error: Exception) -> None:
