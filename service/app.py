@@ -14,6 +14,7 @@ from service.api.gate import Gate
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.models import list_models, retrieve_model
+from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health
 from service.api.state import hold_pool, hold_settings, hold_startup_failure
 from service.settings import Settings
@@ -25,6 +26,7 @@ _ROUTES = [
     retrieve_model,
     greet,
     report_health,
+    describe_api,
 ]
 
 

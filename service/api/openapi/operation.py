@@ -1,0 +1,38 @@
+"""What the OpenAPI document is made from: one row for each route and method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from service.api.openai.fields import Accepted
+from service.errors import RetortError
+
+Method: TypeAlias = Literal["get", "post", "delete"]
+Errors: TypeAlias = tuple[type[RetortError], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A JSON body: the struct of what is honoured, and what else is accepted beside it."""
+
+    struct: type
+    not_honoured: Mapping[str, Accepted] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`response` is the JSON of a 200, or str for plain text; `event` that of a stream's events.
+
+    `unavailable` is what a 503 says where that is no error object.
+    """
+
+    method: Method
+    path: str
+    summary: str
+    response: type
+    errors: Errors
+    body: Body | None = None
+    event: type | None = None
+    unavailable: type | None = None

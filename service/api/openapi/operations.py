@@ -1,0 +1,59 @@
+"""All routes there are, as the OpenAPI document tells them. A test walks the application's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.api.openai.chat_schema import ChatChunk, ChatCompletion, ChatRequest
+from service.api.openai.completion_schema import CompletionRequest, TextCompletion
+from service.api.openai.fields import CHAT, COMPLETION
+from service.api.openai.models import ModelList, ModelObject
+from service.api.openapi.operation import Body, Errors, Operation
+from service.errors import (
+    EngineFailure,
+    Forbidden,
+    InvalidApiKey,
+    ModelNotFound,
+    NotEnoughMemory,
+    Overloaded,
+    PackageCorrupt,
+    RequestError,
+    RequestTooLarge,
+    ShuttingDown,
+    UnsupportedMediaType,
+    WrongDevice,
+)
+from service.health import Health
+
+_OPEN: Final[Errors] = (RequestError, Forbidden)
+_ANY: Final[Errors] = (*_OPEN, InvalidApiKey, EngineFailure)
+_FIND: Final[Errors] = (*_ANY, ModelNotFound, PackageCorrupt)
+_BODY: Final[Errors] = (RequestTooLarge, UnsupportedMediaType)
+_MODEL: Final[Errors] = (*_FIND, *_BODY, WrongDevice, NotEnoughMemory, ShuttingDown)
+_GENERATION: Final[Errors] = (*_MODEL, Overloaded)
+
+OPERATIONS: Final = (
+    Operation(
+        "post",
+        "/v1/chat/completions",
+        "Answer a conversation",
+        ChatCompletion,
+        _GENERATION,
+        body=Body(ChatRequest, CHAT),
+        event=ChatChunk,
+    ),
+    Operation(
+        "post",
+        "/v1/completions",
+        "Go on with a text",
+        TextCompletion,
+        _GENERATION,
+        body=Body(CompletionRequest, COMPLETION),
+        event=TextCompletion,
+    ),
+    Operation("get", "/v1/models", "List the models", ModelList, _ANY),
+    Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),
+    Operation("get", "/", "Ask whether the server is there", str, _OPEN),
+    Operation("get", "/health", "Tell what runs, and where", Health, _OPEN, unavailable=Health),
+    Operation("get", "/openapi.json", "This document", dict, _ANY),
+)
