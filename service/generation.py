@@ -1,22 +1,39 @@
-"""One completion: tokens from the engine become text, cut at stop strings."""
+"""One completion: tokens from the engine become text, cut at stop strings, thoughts set apart."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from service.dialogue.reasoning import ReasoningSplitter, Split
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
-from service.engine.request import FinishReason
+from service.engine.request import FinishReason, Logprobs
+from service.options import GenerationOptions
 from service.text.detokenizer import Detokenizer
 from service.text.stop import StopStrings
+from service.text.token_bytes import TokenBytes
+
+
+@dataclass(frozen=True, slots=True)
+class TextLogprobs:
+    """A token's logprobs; its text begins at the character `offset` of the output."""
+
+    logprobs: Logprobs
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of text; the last one has a finish reason, and its text may be ""."""
+    """The next piece; the last one has a finish reason, and its texts may be "".
+
+    `reasoning` precedes `text` in the output. `logprobs` are those of the tokens whose text has
+    come to show, if they were asked for.
+    """
 
     text: str
-    finish_reason: FinishReason | None
+    finish_reason: FinishReason | None = None
+    reasoning: str = ""
+    logprobs: Sequence[TextLogprobs] = ()
 
 
 class Generation:
@@ -24,41 +41,65 @@ class Generation:
 
     `num_output_tokens` counts the tokens that the text was made from: those after a stop string,
     which the engine may have computed before it heard of it, are not among them.
+    `num_reasoning_tokens` of them were thoughts. `stop_reason` is the stop string, or the token
+    among the request's own stop tokens, that ended it.
     """
 
     def __init__(
         self,
         engine: AsyncEngine,
         stream: TokenStream,
-        detokenizer: Detokenizer,
-        stops: StopStrings,
+        token_bytes: TokenBytes,
+        options: GenerationOptions,
     ) -> None:
         self.num_prompt_tokens = len(stream.request.prompt_token_ids)
         self.num_output_tokens = 0
+        self.num_reasoning_tokens = 0
+        self.stop_reason: str | int | None = None
         self._engine = engine
         self._stream = stream
-        self._detokenizer = detokenizer
-        self._stops = stops
+        self._options = options
+        self._detokenizer = Detokenizer(token_bytes, at_text_start=not options.continues_text)
+        self._stops = StopStrings(options.stop)
+        self._thoughts = _Thoughts(options)
+        self._num_decoded_chars = 0
+        self._num_shown_chars = 0
+        self._logprobs: list[TextLogprobs] = []
+        self._logprob_sum = 0.0
 
     @property
     def num_cached_tokens(self) -> int:
         """Prompt tokens whose keys and values were there already; final with the first delta."""
         return self._stream.request.num_cached_tokens
 
+    @property
+    def prompt_token_ids(self) -> Sequence[int]:
+        return self._stream.request.prompt_token_ids
+
+    @property
+    def prompt_logprobs(self) -> Sequence[Logprobs]:
+        """From the prompt's second token on, if asked for; complete with the first delta."""
+        return self._stream.request.prompt_logprobs
+
+    @property
+    def mean_logprob(self) -> float:
+        """Of the output's tokens, the one that ended it among them; for those with logprobs."""
+        return self._logprob_sum / max(1, self.num_output_tokens)
+
     async def __aiter__(self) -> AsyncIterator[TextDelta]:
         """The text in pieces. Raises EngineFailure or ShuttingDown."""
         async for tokens in self._stream:
-            text, stopped = self._decode(tokens)
             finish_reason = tokens.finish_reason
+            stopped = self._decode(tokens)
             if finish_reason is not None and not stopped:
-                rest, stopped = self._stops.feed(self._detokenizer.flush())
-                text += rest
-                text += "" if stopped else self._stops.flush()
+                stopped = self._flush()
             if stopped:
                 self.abort()
+                self.stop_reason = self._stops.matched
                 finish_reason = "stop"
-            if text or finish_reason is not None:
-                yield TextDelta(text, finish_reason)
+            delta = self._delta(finish_reason, stopped)
+            if delta.text or delta.reasoning or delta.logprobs or finish_reason is not None:
+                yield delta
             if finish_reason is not None:
                 return
 
@@ -66,20 +107,97 @@ class Generation:
         """Ends it; the engine computes at most the step that is under way."""
         self._engine.abort(self._stream.request)
 
-    def _decode(self, tokens: Tokens) -> tuple[str, bool]:
-        """The text that is certain now, and whether a stop string ended it.
+    def _decode(self, tokens: Tokens) -> bool:
+        """Turns tokens into text that is certain; whether a stop string ended it.
 
-        Token by token, so that what is counted does not depend on how many came at once. The
-        token that ends an answer counts, but whatever its spelling it is no text.
+        Token by token, so that what is counted does not depend on how many came at once.
         """
-        text = ""
-        end = len(tokens.token_ids) - (tokens.finish_reason == "stop")
+        last = len(tokens.token_ids) - 1
         for index, token_id in enumerate(tokens.token_ids):
-            self.num_output_tokens += 1
-            if index == end:
-                break
-            piece, stopped = self._stops.feed(self._detokenizer.feed([token_id]))
-            text += piece
-            if stopped:
-                return text, True
-        return text, False
+            ends = tokens.finish_reason == "stop" and index == last
+            self._count(tokens.logprobs[index] if tokens.logprobs else None, ends)
+            if ends:
+                if token_id in self._options.stop_token_ids:
+                    self.stop_reason = token_id
+            elif self._feed(token_id):
+                return True
+        return False
+
+    def _count(self, logprobs: Logprobs | None, ends: bool) -> None:
+        """The token that ends an answer counts, but whatever its spelling it is no text."""
+        self.num_output_tokens += 1
+        if logprobs is None:
+            return
+        self._logprob_sum += logprobs.logprob
+        if not ends:
+            self._logprobs.append(TextLogprobs(logprobs, self._num_decoded_chars))
+
+    def _feed(self, token_id: int) -> bool:
+        """Whether a stop string was completed, of which none counts before there are enough
+        tokens."""
+        piece, stopped = self._detokenizer.feed([token_id]), False
+        self._num_decoded_chars += len(piece)
+        if self.num_output_tokens > self._options.min_tokens:
+            piece, stopped = self._stops.feed(piece)
+        self._num_shown_chars += len(piece)
+        self.num_reasoning_tokens += self._thoughts.feed(piece)
+        return stopped
+
+    def _flush(self) -> bool:
+        """Lets go what was held back; whether even that completed a stop string."""
+        rest, stopped = self._stops.feed(self._detokenizer.flush())
+        rest += "" if stopped else self._stops.flush()
+        self._num_shown_chars += len(rest)
+        self._thoughts.feed(rest)
+        return stopped
+
+    def _delta(self, finish_reason: FinishReason | None, stopped: bool) -> TextDelta:
+        split = self._thoughts.take(is_last=finish_reason is not None)
+        everything = finish_reason is not None and not stopped
+        logprobs = self._shown_logprobs(everything)
+        return TextDelta(split.content, finish_reason, split.reasoning, logprobs)
+
+    def _shown_logprobs(self, everything: bool) -> Sequence[TextLogprobs]:
+        """Those whose text shows by now; the others wait for theirs."""
+        if not self._logprobs:
+            return ()
+        held = self._logprobs
+        num_shown = sum(item.offset < self._num_shown_chars for item in held)
+        num_shown = len(held) if everything else num_shown
+        self._logprobs = held[num_shown:]
+        return held[:num_shown]
+
+
+class _Thoughts:
+    """Gathers the text of a delta, thoughts apart from the rest where the options want that."""
+
+    def __init__(self, options: GenerationOptions) -> None:
+        self._splitter = (
+            ReasoningSplitter(starts_inside=options.starts_in_reasoning)
+            if options.splits_reasoning
+            else None
+        )
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+
+    def feed(self, text: str) -> bool:
+        """Whether `text` is of the thoughts or one of their tags."""
+        if self._splitter is None:
+            self._content.append(text)
+            return False
+        was_inside = self._splitter.is_inside
+        self._add(self._splitter.feed(text))
+        return was_inside or self._splitter.is_inside
+
+    def take(self, *, is_last: bool) -> Split:
+        """What has gathered since the last time."""
+        if is_last and self._splitter is not None:
+            self._add(self._splitter.flush())
+        taken = Split("".join(self._reasoning), "".join(self._content))
+        self._reasoning.clear()
+        self._content.clear()
+        return taken
+
+    def _add(self, split: Split) -> None:
+        self._reasoning.append(split.reasoning)
+        self._content.append(split.content)

@@ -6,12 +6,15 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from service.dialogue.message import Message
+from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.dialogue.reasoning import opens_thoughts
 from service.dialogue.template import ChatTemplate
 from service.engine.async_engine import AsyncEngine
 from service.engine.engine import Engine
-from service.engine.request import SamplingParams
+from service.engine.request import Request
 from service.engine.runner import Runner
 from service.engine.sampler import SAMPLER_VERSION
 from service.errors import (
@@ -22,13 +25,12 @@ from service.errors import (
     WrongDevice,
 )
 from service.generation import Generation
+from service.options import GenerationOptions
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
 from service.store.packages import Package, check_hashes, check_sizes
-from service.text.detokenizer import Detokenizer
-from service.text.stop import StopStrings
 from service.text.tokenizer import Tokenizer
 
 DEFAULT_CONTEXT_LENGTH = 8192
@@ -87,44 +89,95 @@ class LoadedModel:
                 "--context."
             ) from None
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+    def encode_chat(
+        self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
+    ) -> ChatPrompt:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
-        return self.tokenizer.encode_segments(self._template.render(messages))
+        segments = self._template.render(messages, options)
+        text = "".join(segment.text for segment in segments)
+        return ChatPrompt(
+            self.tokenizer.encode_segments(segments),
+            may_reason=self._template.writes_thoughts,
+            starts_in_reasoning=self._template.writes_thoughts and opens_thoughts(text),
+        )
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether the chat template knows of thoughts before an answer."""
+        return self._template.writes_thoughts
+
+    def knows_variable(self, name: str) -> bool:
+        """Whether the chat template asks for a variable of that name."""
+        return self._template.knows(name)
 
     def encode_text(self, text: str) -> list[int]:
         """The prompt of a plain completion."""
         return self.tokenizer.encode(text, add_bos=self.manifest.tokens.add_bos)
 
-    def generate(
-        self,
-        prompt_token_ids: list[int],
-        *,
-        max_tokens: int | None,
-        sampling: SamplingParams,
-        stop: tuple[str, ...],
-        prompt_param: str = "messages",
-        continues_text: bool = False,
-    ) -> Generation:
-        """Starts a completion of at most `max_tokens`, or of what the context leaves.
+    def encode_infill(self, prefix: str, suffix: str) -> list[int]:
+        """The prompt for what belongs between two texts. Raises RequestError for a model that was
+        not trained to find that."""
+        return self.tokenizer.encode_infill(prefix, suffix, add_bos=self.manifest.tokens.add_bos)
 
-        `continues_text`: the output goes on where the prompt ends, so that a space it begins with
-        belongs to it; otherwise it is a text of its own, as an answer in a chat is. Errors name
-        `prompt_param` as the request's field that the prompt came from.
+    def token_bytes(self, token_id: int) -> bytes:
+        """What a token is written as, special ones by their spelling."""
+        pieces = self.tokenizer.token_bytes.pieces
+        return pieces[token_id] if token_id < len(pieces) else b""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens, special ones by their spelling."""
+        return b"".join(map(self.token_bytes, token_ids)).decode(errors="replace")
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], options: GenerationOptions
+    ) -> list[Generation]:
+        """Starts all choices of all prompts: those of the first prompt, then of the second.
+
+        Choices share their prompt's prefill: the first computes it, the others copy it.
         Raises ContextLengthExceeded, Overloaded, ShuttingDown, and RequestError for token ids
         that the model does not have.
         """
-        self._check_prompt(prompt_token_ids, prompt_param)
-        left = self.context_length - len(prompt_token_ids)
-        stream = self.engine.submit(
-            prompt_token_ids,
-            max_tokens=left if max_tokens is None else min(max_tokens, left),
-            stop_token_ids=frozenset(self.manifest.tokens.eos),
-            sampling=sampling,
-        )
-        detokenizer = Detokenizer(self.tokenizer.token_bytes, at_text_start=not continues_text)
-        return Generation(self.engine, stream, detokenizer, StopStrings(stop))
+        for prompt in prompts:
+            self._check_prompt(prompt, options.prompt_param)
+        self._check_tokens(options)
+        requests = [
+            self._request(prompt, options, choice)
+            for prompt in prompts
+            for choice in range(options.num_choices)
+        ]
+        return [
+            Generation(self.engine, stream, self.tokenizer.token_bytes, options)
+            for stream in self.engine.submit(requests)
+        ]
 
-    def _check_prompt(self, token_ids: list[int], param: str) -> None:
+    def _request(self, prompt: Sequence[int], options: GenerationOptions, choice: int) -> Request:
+        left = self.context_length - len(prompt)
+        own = frozenset[int]() if options.ignore_eos else frozenset(self.manifest.tokens.eos)
+        return Request(
+            self.engine.new_id(),
+            prompt,
+            max_tokens=left if options.max_tokens is None else min(options.max_tokens, left),
+            stop_token_ids=own | options.stop_token_ids,
+            sampling=replace(options.sampling, choice=choice),
+            min_tokens=options.min_tokens,
+            num_logprobs=options.num_logprobs,
+            wants_prompt_logprobs=options.prompt_logprobs,
+        )
+
+    def _check_tokens(self, options: GenerationOptions) -> None:
+        vocab_size = self.manifest.architecture.vocab_size
+        biased = {token_id for token_id, _ in options.sampling.logit_bias}
+        for param, token_ids in (
+            ("logit_bias", biased),
+            ("stop_token_ids", options.stop_token_ids),
+        ):
+            if token_ids and not 0 <= min(token_ids) <= max(token_ids) < vocab_size:
+                raise RequestError(
+                    f"{param!r} names tokens outside the model's vocabulary of {vocab_size}.",
+                    param=param,
+                )
+
+    def _check_prompt(self, token_ids: Sequence[int], param: str) -> None:
         if not token_ids:
             raise RequestError("The prompt is empty.", param=param)
         if len(token_ids) >= self.context_length:

@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from service.api.encoding import Encoder
 from service.dialogue.message import Message
-from service.engine.request import FinishReason, SamplingParams
+from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.engine.request import FinishReason, Logprobs
 from service.health import Health
+from service.options import GenerationOptions
 from service.store.manifest import Manifest
-from service.store.packages import Package
+from service.store.packages import AnyPackage
+
+
+class TextLogprobs(Protocol):
+    """A token's logprobs and the character of the output at which its text begins."""
+
+    @property
+    def logprobs(self) -> Logprobs: ...
+    @property
+    def offset(self) -> int: ...
 
 
 class Delta(Protocol):
-    """The next piece of an answer. Only the last one has a `finish_reason`; its text may be ""."""
+    """The next piece of an answer: thoughts, then text, either may be "". Only the last one has a
+    `finish_reason`. `logprobs` are those of the tokens that have come to show, if asked for."""
 
     @property
     def text(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def logprobs(self) -> Sequence[TextLogprobs]: ...
     @property
     def finish_reason(self) -> FinishReason | None: ...
 
@@ -24,50 +41,76 @@ class Delta(Protocol):
 class Generation(Protocol):
     """One running completion. Iterating may raise RetortError; `abort` may be called at any time.
 
-    `num_cached_tokens` is final once the first delta has come, `num_output_tokens` after the last.
+    `num_cached_tokens` and `prompt_logprobs` (from the prompt's second token on) are final once
+    the first delta has come, all else after the last. `stop_reason` is the stop string, or the
+    one of the request's own stop tokens, that ended it; `mean_logprob` needs logprobs.
     """
 
+    @property
+    def prompt_token_ids(self) -> Sequence[int]: ...
     @property
     def num_prompt_tokens(self) -> int: ...
     @property
     def num_cached_tokens(self) -> int: ...
     @property
     def num_output_tokens(self) -> int: ...
+    @property
+    def num_reasoning_tokens(self) -> int: ...
+    @property
+    def stop_reason(self) -> str | int | None: ...
+    @property
+    def prompt_logprobs(self) -> Sequence[Logprobs]: ...
+    @property
+    def mean_logprob(self) -> float: ...
     def __aiter__(self) -> AsyncIterator[Delta]: ...
     def abort(self) -> None: ...
 
 
 class Model(Protocol):
-    """A loaded model. The encoders may be called from any thread."""
+    """A loaded model. All but `generate` may be called from any thread."""
 
     @property
     def manifest(self) -> Manifest: ...
     @property
+    def context_length(self) -> int: ...
+    @property
     def system_fingerprint(self) -> str: ...
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]: ...
+    def encode_chat(
+        self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
+    ) -> ChatPrompt: ...
+    @property
+    def may_reason(self) -> bool:
+        """Whether the chat template knows of thoughts before an answer."""
+        ...
+
+    def knows_variable(self, name: str) -> bool:
+        """Whether the chat template asks for a variable of that name."""
+        ...
+
     def encode_text(self, text: str) -> list[int]: ...
+    def encode_infill(self, prefix: str, suffix: str) -> list[int]:
+        """The prompt for the text between two others. Raises RequestError where the model has no
+        tokens for it."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes: ...
+    def decode(self, token_ids: Sequence[int]) -> str: ...
     def generate(
-        self,
-        prompt_token_ids: list[int],
-        *,
-        max_tokens: int | None,
-        sampling: SamplingParams,
-        stop: tuple[str, ...],
-        prompt_param: str = "messages",
-        continues_text: bool = False,
-    ) -> Generation:
-        """`continues_text`: the answer goes on where the prompt ends, so that a space which it
-        begins with belongs to it. Errors name `prompt_param`. Raises ContextLengthExceeded,
-        Overloaded, ShuttingDown or RequestError."""
+        self, prompts: Sequence[Sequence[int]], options: GenerationOptions
+    ) -> Sequence[Generation]:
+        """Starts all choices of all prompts, those of the first prompt first. Raises
+        ContextLengthExceeded, Overloaded, ShuttingDown or RequestError."""
         ...
 
 
 class Pool(Protocol):
-    """The models that can be served. `find` and `get` raise ModelNotFound or PackageCorrupt."""
+    """The models that can be served. All that take a name raise ModelNotFound or PackageCorrupt;
+    `get` and `encoder` raise WrongModelKind for a model that is not one of theirs."""
 
-    def installed(self) -> list[Package]: ...
-    def find(self, name: str) -> Package: ...
+    def installed(self) -> list[AnyPackage]: ...
+    def find(self, name: str) -> AnyPackage: ...
     async def get(self, name: str) -> Model: ...
+    async def encoder(self, name: str) -> Encoder: ...
     def health(self) -> Health: ...
 
     def drain(self) -> None:

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`role` is "system", "user", "assistant" or whatever else the model's template knows."""
+    """`role` is "system", "user", "assistant" or whatever else the model's template knows.
+
+    `reasoning` are an assistant's thoughts, which templates drop from all turns but the latest;
+    `tool_call_id` says which call a tool's message answers.
+    """
 
     role: str
     content: str
     name: str | None = None
+    reasoning: str | None = None
+    tool_call_id: str | None = None

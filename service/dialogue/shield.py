@@ -30,6 +30,23 @@ class Shield:
         """`text` with marks. Raises RequestError if the texts leave no character for one."""
         return self._control_tokens.sub(lambda found: self._mark(found[0]), text)
 
+    def unused_mark(self) -> str:
+        """A character that occurs in none of the texts and stands for nothing.
+
+        Raises RequestError if there is none left.
+        """
+        if self._unused is None:
+            used = set().union(*self._texts)
+            self._unused = (
+                chr(code) for codes in _MARKS for code in codes if chr(code) not in used
+            )
+        mark = next(self._unused, None)
+        if mark is None:
+            raise RequestError(
+                "The messages use up Unicode's private-use characters.", param="messages"
+            )
+        return mark
+
     def segments(self, rendered: str) -> list[Segment]:
         """The rendering, with what was hidden restored as literal segments."""
         if not self._mark_of:
@@ -45,17 +62,7 @@ class Shield:
     def _mark(self, token: str) -> str:
         mark = self._mark_of.get(token)
         if mark is None:
-            if self._unused is None:
-                used = set().union(*self._texts)
-                self._unused = (
-                    chr(code) for codes in _MARKS for code in codes if chr(code) not in used
-                )
-            mark = next(self._unused, None)
-            if mark is None:
-                raise RequestError(
-                    "The messages use up Unicode's private-use characters.", param="messages"
-                )
-            self._mark_of[token] = mark
+            mark = self._mark_of[token] = self.unused_mark()
         return mark
 
 

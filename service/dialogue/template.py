@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -12,6 +13,8 @@ from jinja2.exceptions import SecurityError
 
 from service.dialogue.budget import Budget
 from service.dialogue.message import Message
+from service.dialogue.prompt import DEFAULT_OPTIONS, TemplateOptions
+from service.dialogue.reasoning import CLOSE
 from service.dialogue.sandbox import BUDGET, Sandbox, TemplateRefusedError
 from service.dialogue.shield import Shield, control_pattern
 from service.errors import PackageCorrupt, RequestError
@@ -54,8 +57,17 @@ class ChatTemplate:
         if self._template is not None:
             self._probe()
 
+    @property
+    def writes_thoughts(self) -> bool:
+        """Whether the template knows the tags between which reasoning models think."""
+        return CLOSE in self._source
+
+    def knows(self, variable: str) -> bool:
+        """Whether the template asks for `variable`."""
+        return re.search(rf"\b{re.escape(variable)}\b", self._source) is not None
+
     def render(
-        self, messages: Sequence[Message], *, add_generation_prompt: bool = True
+        self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
     ) -> list[Segment]:
         """The prompt; control tokens that occur in `messages` are literal segments of it.
 
@@ -70,17 +82,31 @@ class ChatTemplate:
             )
         if not messages:
             raise RequestError("There must be at least one message.", param="messages")
+        self._check_variables(options)
         texts = [text for message in messages for text in _texts(message)]
         shield = Shield(self._control_pattern, [*texts, self._source])
+        fields = [_fields(message, shield) for message in messages]
+        end = shield.unused_mark() if options.continues_final_message else ""
+        fields[-1]["content"] += end
         variables: dict[str, object] = {
             **self._tokens,
-            "messages": [_fields(message, shield) for message in messages],
+            **dict(options.variables),
+            "messages": fields,
             "tools": None,
             "documents": None,
-            "add_generation_prompt": add_generation_prompt,
+            "add_generation_prompt": not options.continues_final_message,
             BUDGET: Budget(sum(map(len, texts))),
         }
-        return shield.segments(_run(self._template, variables))
+        rendered = _run(self._template, variables)
+        return shield.segments(_up_to(rendered, end) if end else rendered)
+
+    def _check_variables(self, options: TemplateOptions) -> None:
+        for name, _ in options.variables:
+            if not self.knows(name):
+                raise RequestError(
+                    f"The model's chat template does not know {name!r}.",
+                    param=f"chat_template_kwargs.{name}",
+                )
 
     def _compile(self, source: str) -> Template:
         if len(source) > _MAX_SOURCE_CHARS:
@@ -102,6 +128,18 @@ class ChatTemplate:
         # The template may well have its reasons against these very messages.
         with suppress(RequestError):
             self.render(_PROBE)
+
+
+def _up_to(rendered: str, end: str) -> str:
+    """What comes before the last `end`. Raises RequestError where the template left it out."""
+    before, found, _ = rendered.rpartition(end)
+    if not found:
+        raise RequestError(
+            "The model's chat template does not show the final message, which so cannot be "
+            "continued.",
+            param="continue_final_message",
+        )
+    return before
 
 
 def _run(template: Template, variables: Mapping[str, object]) -> str:
@@ -126,14 +164,22 @@ def _reason(error: Exception) -> str:
 
 
 def _texts(message: Message) -> list[str]:
-    return [message.role, message.content, message.name or ""]
+    return [message.role, message.content, *(text for _, text in _optional(message))]
 
 
 def _fields(message: Message, shield: Shield) -> dict[str, str]:
-    fields = {"role": shield.hide(message.role), "content": shield.hide(message.content)}
-    if message.name is not None:
-        fields["name"] = shield.hide(message.name)
-    return fields
+    required = (("role", message.role), ("content", message.content))
+    return {name: shield.hide(text) for name, text in (*required, *_optional(message))}
+
+
+def _optional(message: Message) -> list[tuple[str, str]]:
+    """What a message may have, by the names that templates know it by."""
+    fields = (
+        ("name", message.name),
+        ("reasoning_content", message.reasoning),
+        ("tool_call_id", message.tool_call_id),
+    )
+    return [(name, text) for name, text in fields if text is not None]
 
 
 def _to_json(

@@ -17,7 +17,7 @@ from itertools import count
 from queue import SimpleQueue
 
 from service.engine.engine import Engine, StepOutput
-from service.engine.request import FinishReason, Request, SamplingParams
+from service.engine.request import FinishReason, Logprobs, Request
 from service.errors import EngineFailure, Overloaded, RetortError, ShuttingDown
 
 _log = logging.getLogger(__name__)
@@ -29,10 +29,14 @@ _SMOOTHING = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What has come since the last look; the last piece has a finish reason."""
+    """What has come since the last look; the last piece has a finish reason.
+
+    `logprobs` are those of each token if they were asked for, else there are none.
+    """
 
     token_ids: list[int]
     finish_reason: FinishReason | None
+    logprobs: list[Logprobs]
 
 
 class TokenStream:
@@ -42,14 +46,19 @@ class TokenStream:
         self.request = request
         self.started_s = time.monotonic()
         self._token_ids: list[int] = []
+        self._logprobs: list[Logprobs] = []
         self._finish_reason: FinishReason | None = None
         self._error: RetortError | None = None
         self._is_ended = False
         self._news = asyncio.Event()
 
-    def put(self, token_id: int, finish_reason: FinishReason | None) -> None:
-        self._token_ids.append(token_id)
-        self._finish_reason = finish_reason
+    def put(self, output: StepOutput) -> None:
+        """Takes what a step that did not fail made of the request."""
+        if output.token_id is not None:
+            self._token_ids.append(output.token_id)
+        if output.logprobs is not None:
+            self._logprobs.append(output.logprobs)
+        self._finish_reason = output.finish_reason
         self._news.set()
 
     def end(self) -> None:
@@ -68,9 +77,10 @@ class TokenStream:
             await self._news.wait()
             self._news.clear()
             token_ids, self._token_ids = self._token_ids, []
+            logprobs, self._logprobs = self._logprobs, []
             finish_reason = self._finish_reason
-            if token_ids:
-                yield Tokens(token_ids, finish_reason)
+            if token_ids or finish_reason is not None:
+                yield Tokens(token_ids, finish_reason, logprobs)
             if self._error is not None and finish_reason is None:
                 raise self._error
 
@@ -79,13 +89,15 @@ class AsyncEngine:
     """Owns an engine and the thread that steps it."""
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, *, max_queue: int) -> None:
-        """At most `max_queue` requests wait beside those that have a slot."""
+        """At most `max_queue` submissions are taken beside as many as there are slots."""
         self._engine = engine
         self._loop = loop
         self._capacity = engine.runner.num_slots + max_queue
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams: dict[Request, TokenStream] = {}
+        self._submission_of: dict[Request, int] = {}
         self._ids = count()
+        self._submissions = count()
         self._draining = False
         self._mean_duration_s = 1.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -100,27 +112,31 @@ class AsyncEngine:
     def num_slots(self) -> int:
         return self._engine.runner.num_slots
 
-    def submit(
-        self,
-        prompt_token_ids: list[int],
-        *,
-        max_tokens: int,
-        stop_token_ids: frozenset[int],
-        sampling: SamplingParams,
-    ) -> TokenStream:
-        """Queues a request that fits a slot. Raises Overloaded or ShuttingDown."""
+    def new_id(self) -> int:
+        """The id of the next request to submit."""
+        return next(self._ids)
+
+    def submit(self, requests: Sequence[Request]) -> list[TokenStream]:
+        """Queues requests that belong together, each of which fits a slot: all of them or none.
+
+        They count as one where the queue is bounded. Raises Overloaded or ShuttingDown.
+        """
         if self._draining:
             raise ShuttingDown("The server is shutting down.")
-        if len(self._streams) >= self._capacity:
+        if len({*self._submission_of.values()}) >= self._capacity:
             raise self._overloaded()
-        request = Request(next(self._ids), prompt_token_ids, max_tokens, stop_token_ids, sampling)
-        stream = self._streams[request] = TokenStream(request)
-        self._inbox.put(_Add(request))
-        return stream
+        submission = next(self._submissions)
+        streams = []
+        for request in requests:
+            stream = self._streams[request] = TokenStream(request)
+            self._submission_of[request] = submission
+            self._inbox.put(_Add(request))
+            streams.append(stream)
+        return streams
 
     def abort(self, request: Request) -> None:
         """Ends `request` before the next step; one that has ended is no error."""
-        stream = self._streams.pop(request, None)
+        stream = self._forget(request)
         if stream is not None:
             stream.end()
             self._inbox.put(_Abort(request))
@@ -135,6 +151,7 @@ class AsyncEngine:
         for stream in self._streams.values():
             stream.fail(ShuttingDown("The server shut down before the answer was complete."))
         self._streams.clear()
+        self._submission_of.clear()
         self._inbox.put(_Close())
         await asyncio.to_thread(self._thread.join)
 
@@ -149,14 +166,18 @@ class AsyncEngine:
             stream = self._streams.get(output.request)
             if stream is None:
                 continue
-            if output.token_id is None:
+            if output.failed:
                 stream.fail(EngineFailure("The model failed on this request."))
             else:
-                stream.put(output.token_id, output.finish_reason)
+                stream.put(output)
             if output.failed or output.finish_reason is not None:
-                del self._streams[output.request]
+                self._forget(output.request)
                 duration_s = time.monotonic() - stream.started_s
                 self._mean_duration_s += _SMOOTHING * (duration_s - self._mean_duration_s)
+
+    def _forget(self, request: Request) -> TokenStream | None:
+        self._submission_of.pop(request, None)
+        return self._streams.pop(request, None)
 
     def _run(self) -> None:
         """The thread: takes what is in the inbox, makes a step, and again until it is closed."""

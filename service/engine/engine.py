@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.request import FinishReason, Request
+from service.engine.logprobs import logprobs_of
+from service.engine.request import FinishReason, Logprobs, Request
 from service.engine.runner import Runner
 from service.engine.sampler import Logits, Sampler, make_sampler
 from service.engine.scheduler import PrefillChunk, Scheduler, Step
@@ -18,15 +19,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """What a step did to one request: a token, its end, or its failure (both None)."""
+    """What a step did to one request: a token, its end, or its failure (all None)."""
 
     request: Request
     token_id: int | None
     finish_reason: FinishReason | None
+    logprobs: Logprobs | None = None
 
     @property
     def failed(self) -> bool:
-        return self.token_id is None
+        return self.token_id is None and self.finish_reason is None
 
 
 class Engine:
@@ -42,7 +44,7 @@ class Engine:
         return self.scheduler.has_work
 
     def add(self, request: Request) -> None:
-        self._samplers[request] = make_sampler(request.sampling)
+        self._samplers[request] = make_sampler(request)
         self.scheduler.add(request)
 
     def abort(self, request: Request) -> None:
@@ -55,8 +57,9 @@ class Engine:
         for move in step.moves:
             self.runner.move(move)
         failed = self._prefill(step.prefill) if step.prefill else []
+        ended = self._end(step.ends) if step.ends and step.ends not in failed else []
         decode = [request for request in step.decode if request not in failed]
-        return [*self._fail(failed), *self._decode(step, decode)]
+        return [*self._fail(failed), *ended, *self._decode(step, decode)]
 
     def fail_all(self) -> list[StepOutput]:
         """Ends every request as failed, after an error that may concern any of them."""
@@ -64,14 +67,31 @@ class Engine:
         return [StepOutput(request, None, None) for request in self.scheduler.fail_all()]
 
     def _prefill(self, chunk: PrefillChunk) -> list[Request]:
-        assert chunk.request.slot is not None
         try:
-            self.runner.prefill(chunk.request.slot, chunk.start, chunk.token_ids)
+            self._run_prefill(chunk)
         except Exception:  # noqa: BLE001  whatever the runtime raises ends this request and no other
             _log.exception("the prefill of request %d failed", chunk.request.request_id)
             return [chunk.request]
         self.scheduler.prefilled(chunk)
         return []
+
+    def _run_prefill(self, chunk: PrefillChunk) -> None:
+        request = chunk.request
+        assert request.slot is not None
+        if not request.wants_prompt_logprobs:
+            self.runner.prefill(request.slot, chunk.start, chunk.token_ids)
+            return
+        rows = self.runner.prefill_with_logits(request.slot, chunk.start, chunk.token_ids)
+        following = request.prompt_token_ids[chunk.start + 1 : chunk.end + 1]
+        request.prompt_logprobs += [
+            logprobs_of(logits, token_id, request.num_logprobs or 0)
+            for logits, token_id in zip(rows, following, strict=True)
+        ]
+
+    def _end(self, request: Request) -> list[StepOutput]:
+        """Ends a request that wants no token beyond its prompt's logprobs."""
+        del self._samplers[request]
+        return [StepOutput(request, None, self.scheduler.ended(request))]
 
     def _decode(self, step: Step, requests: Sequence[Request]) -> list[StepOutput]:
         if not requests:
@@ -94,7 +114,10 @@ class Engine:
         finish_reason = self.scheduler.decoded(request, token_id)
         if finish_reason is not None:
             del self._samplers[request]
-        return StepOutput(request, token_id, finish_reason)
+        if request.num_logprobs is None:
+            return StepOutput(request, token_id, finish_reason)
+        logprobs = logprobs_of(logits, token_id, request.num_logprobs)
+        return StepOutput(request, token_id, finish_reason, logprobs)
 
     def _fail(self, requests: Sequence[Request]) -> list[StepOutput]:
         for request in requests:

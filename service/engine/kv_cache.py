@@ -76,6 +76,8 @@ class Slot:
 
     def num_reusable(self, request: Request) -> int:
         """How many leading tokens of `request` need no prefill if it starts from this slot."""
+        if request.wants_prompt_logprobs:
+            return 0  # what was cached has no logits
         known = self.cached_token_ids()
         if request.needs_exact_cache:
             known = known[: self.num_exact]
@@ -182,7 +184,13 @@ class KvCache:
 
     @staticmethod
     def _num_exact(request: Request, num_reused: int, num_exact_source: int) -> int:
-        """How far the slot will be exact: up to inexact tokens taken over, else all the prompt."""
+        """How far the slot will be exact: up to inexact tokens taken over, else all the prompt.
+
+        A prompt whose logits are wanted goes through the decoder's graph, whatever there is for
+        prompts, and is not what others would compute.
+        """
+        if request.wants_prompt_logprobs:
+            return 0
         if num_reused > num_exact_source:
             return num_exact_source
         return request.num_prefill_tokens

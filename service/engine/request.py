@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,11 +11,17 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the next token is drawn, in OpenAI's terms.
+    """How the next token is drawn, in the terms of OpenAI and, where it has none, of vLLM.
 
-    `temperature` 0 takes the likeliest token. The penalties are subtracted from the logits of
-    tokens already generated, once each (presence) and once per occurrence (frequency). With a
-    `seed` the tokens depend on the request and the package alone.
+    `temperature` 0 takes the likeliest token. `logit_bias` is added to the logits of the tokens it
+    names. The frequency and presence penalties are subtracted from the logits of tokens already
+    generated, once per occurrence and once each; `repetition_penalty` divides positive logits of
+    tokens of the prompt or the output and multiplies negative ones (CTRL, arXiv:1909.05858).
+    `min_p` leaves out tokens less likely than so much of the likeliest, `top_k` (0: off) all but
+    the k likeliest, and then `top_p` all but the nucleus of what is left.
+
+    With a `seed` the tokens depend on the request and the package alone; `choice` tells several
+    answers to one request apart, which share its seed.
     """
 
     temperature: float = 1.0
@@ -22,22 +29,48 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     seed: int | None = None
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """Natural logarithms of probabilities at one position, before any sampling parameter.
+
+    `top` are the likeliest tokens there, likeliest first, as many as were asked for.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(eq=False, slots=True)
 class Request:
     """One completion on its way through the engine.
 
+    No token of `stop_token_ids` is drawn before there are `min_tokens`. With `num_logprobs` each
+    token comes with its logprobs and so many alternatives, and with `wants_prompt_logprobs` those
+    of the prompt gather in `prompt_logprobs`, from its second token on. `max_tokens` 0 ends the
+    request once its prompt is computed.
+
     `num_computed_tokens` counts the leading tokens whose keys and values stand in `slot`;
     `num_cached_tokens` of them were found there or copied instead of computed.
     """
 
     request_id: int
-    prompt_token_ids: list[int]
+    prompt_token_ids: Sequence[int]
     max_tokens: int
     stop_token_ids: frozenset[int]
     sampling: SamplingParams = SamplingParams()
+    min_tokens: int = 0
+    num_logprobs: int | None = None
+    wants_prompt_logprobs: bool = False
     output_token_ids: list[int] = field(default_factory=list)
+    prompt_logprobs: list[Logprobs] = field(default_factory=list)
     num_computed_tokens: int = 0
     num_cached_tokens: int = 0
     slot: int | None = None
@@ -66,7 +99,7 @@ class Request:
 
     def computed_token_ids(self) -> list[int]:
         """The tokens whose keys and values stand in the slot."""
-        return (self.prompt_token_ids + self.output_token_ids)[: self.num_computed_tokens]
+        return [*self.prompt_token_ids, *self.output_token_ids][: self.num_computed_tokens]
 
     def append(self, token_id: int) -> FinishReason | None:
         """Takes the sampled token; says whether the request ends with it, and why."""

@@ -67,17 +67,30 @@ class Runner:
             self._kv.bind(binding, slot, 1)
         end = start + len(token_ids)
         assert end <= self.slot_length
-        feeds: dict[str, NDArray[np.generic]] = {
-            "input_ids": np.array([token_ids], np.int64),
-            "seqlens_k": np.array([end - 1], np.int32),
-            "total_sequence_length": np.array(end, np.int32),
-        }
+        feeds = _prefill_feeds(token_ids, end)
         if self._prefill_session is self._decoder:
             feeds["logits_indices"] = np.empty(0, np.int64)
             _bind_output(binding, "logits", np.empty((0, self._vocab_size), np.float32))
         for name, array in feeds.items():
             _bind_input(binding, name, array)
         self._prefill_session.run_with_iobinding(binding)
+
+    def prefill_with_logits(
+        self, slot: int, start: int, token_ids: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """As `prefill`, through the decoder's graph; the logits behind each token, `[S, vocab]`."""
+        binding = self._decoder.io_binding()
+        self._kv.bind(binding, slot, 1)
+        end = start + len(token_ids)
+        assert end <= self.slot_length
+        logits = np.empty((len(token_ids), self._vocab_size), np.float32)
+        feeds = _prefill_feeds(token_ids, end)
+        feeds["logits_indices"] = np.arange(len(token_ids), dtype=np.int64)
+        _bind_output(binding, "logits", logits)
+        for name, array in feeds.items():
+            _bind_input(binding, name, array)
+        self._decoder.run_with_iobinding(binding)
+        return logits
 
     def decode(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """The logits behind the last token of each request, float32 `[B, vocab_size]`.
@@ -154,6 +167,15 @@ class _Binder:
             )
             io.bind_input(f"past_key_values.{name}", *place)
             io.bind_output(f"present.{name}", *place)
+
+
+def _prefill_feeds(token_ids: Sequence[int], end: int) -> dict[str, NDArray[np.generic]]:
+    """The inputs of a prefill after which the slot holds `end` tokens."""
+    return {
+        "input_ids": np.array([token_ids], np.int64),
+        "seqlens_k": np.array([end - 1], np.int32),
+        "total_sequence_length": np.array(end, np.int32),
+    }
 
 
 def _bind_input(io: ort.IOBinding, name: str, array: NDArray[np.generic]) -> None:

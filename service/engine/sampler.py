@@ -1,4 +1,4 @@
-"""From logits to the next token: pure functions, composed once per request.
+"""From logits to the next token: adjustments and a draw, composed once per request.
 
 Every row is sampled by itself with its own generator, so that a request's tokens do not depend
 on its neighbours.
@@ -6,19 +6,20 @@ on its neighbours.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.request import SamplingParams
+from service.engine.adjustments import make_adjustments
+from service.engine.likeliest import likeliest
+from service.engine.request import Request, SamplingParams
 
 Logits = NDArray[np.float32]
 Sampler = Callable[[Logits], int]
 """Takes the logits of one row, float32 `[vocab_size]`, and gives a token id."""
 
-SAMPLER_VERSION = 1
+SAMPLER_VERSION = 2
 """Raised whenever the same seed may draw other tokens than before."""
 
 _GREEDY_BELOW = 1e-5
@@ -32,12 +33,23 @@ _CHUNK = 128
 _NUM_SEEDS = 1 << 64
 
 
-def make_sampler(params: SamplingParams) -> Sampler:
+def make_sampler(request: Request) -> Sampler:
     """The sampler of one request. It keeps state (its generator, counts): use it for one only."""
-    draw = _make_draw(params)
-    if not params.frequency_penalty and not params.presence_penalty:
+    draw = _make_draw(request.sampling)
+    adjustments = make_adjustments(request)
+    if not adjustments:
         return draw
-    return _penalized(draw, params.frequency_penalty, params.presence_penalty)
+
+    def sample(logits: Logits) -> int:
+        logits = logits.copy()
+        for adjustment in adjustments:
+            adjustment.apply(logits)
+        token_id = draw(logits)
+        for adjustment in adjustments:
+            adjustment.note(token_id)
+        return token_id
+
+    return sample
 
 
 def greedy(logits: Logits) -> int:
@@ -46,11 +58,9 @@ def greedy(logits: Logits) -> int:
 
 
 def _make_draw(params: SamplingParams) -> Sampler:
-    if params.temperature < _GREEDY_BELOW or params.top_p <= 0:
+    if params.temperature < _GREEDY_BELOW or params.top_p <= 0 or params.top_k == 1:
         return greedy
-    # numpy takes no negative seeds.
-    seed = None if params.seed is None else params.seed % _NUM_SEEDS
-    generator = np.random.Generator(np.random.PCG64(seed))
+    generator = _generator(params)
     temperature = np.float32(params.temperature)
 
     def draw(logits: Logits) -> int:
@@ -58,12 +68,27 @@ def _make_draw(params: SamplingParams) -> Sampler:
         if not np.isfinite(peak):
             return greedy(logits)
         weights = np.exp((logits - peak) / temperature)
+        if params.min_p > 0:
+            # The likeliest weighs 1, so weights are probabilities relative to it.
+            weights[weights < np.float32(params.min_p)] = 0
         point = generator.random()
+        if params.top_k > 0:
+            order = likeliest(weights, params.top_k)
+            return _draw_ordered(weights, order, params.top_p, point)
         if params.top_p >= 1:
             return _draw(weights, point)
         return _draw_nucleus(weights, params.top_p, point)
 
     return draw
+
+
+def _generator(params: SamplingParams) -> np.random.Generator:
+    if params.seed is None:
+        return np.random.Generator(np.random.PCG64())
+    # numpy takes no negative seeds.
+    seed = params.seed % _NUM_SEEDS
+    spawn_key = (params.choice,) if params.choice else ()
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=spawn_key)))
 
 
 def _draw(weights: Logits, point: float) -> int:
@@ -86,34 +111,31 @@ def _draw(weights: Logits, point: float) -> int:
 def _draw_nucleus(weights: Logits, top_p: float, point: float) -> int:
     """Draws among the fewest likeliest tokens whose probabilities reach `top_p`."""
     wanted = top_p * float(weights.sum(dtype=np.float64))
-    candidates = _likeliest(weights, wanted)
+    candidates = _candidates(weights, wanted)
     order = candidates[np.argsort(-weights[candidates], kind="stable")]
     sums = weights[order].cumsum(dtype=np.float64)
+    return _draw_below(order, sums, wanted, point)
+
+
+def _draw_ordered(weights: Logits, order: NDArray[np.intp], top_p: float, point: float) -> int:
+    """Draws among the tokens of `order`, likeliest first, whose probabilities, of all in
+    `order`, reach `top_p`."""
+    sums = weights[order].cumsum(dtype=np.float64)
+    return _draw_below(order, sums, top_p * float(sums[-1]), point)
+
+
+def _draw_below(
+    order: NDArray[np.intp], sums: NDArray[np.float64], wanted: float, point: float
+) -> int:
     last = min(int(sums.searchsorted(wanted)), len(order) - 1)
     index = int(sums[: last + 1].searchsorted(point * sums[last], "right"))
     return int(order[min(index, last)])
 
 
-def _likeliest(weights: Logits, wanted: float) -> NDArray[np.intp]:
+def _candidates(weights: Logits, wanted: float) -> NDArray[np.intp]:
     """All tokens above some threshold, low enough that their weights reach `wanted`."""
     for threshold in _NUCLEUS_THRESHOLDS:
         candidates = np.flatnonzero(weights >= threshold)
         if weights[candidates].sum(dtype=np.float64) >= wanted:
             return candidates
     return np.arange(len(weights))
-
-
-def _penalized(draw: Sampler, frequency: float, presence: float) -> Sampler:
-    counts: Counter[int] = Counter()
-
-    def sample(logits: Logits) -> int:
-        if counts:
-            seen = np.fromiter(counts.keys(), np.intp, len(counts))
-            times = np.fromiter(counts.values(), np.float32, len(counts))
-            logits = logits.copy()
-            logits[seen] -= np.float32(frequency) * times + np.float32(presence)
-        token_id = draw(logits)
-        counts[token_id] += 1
-        return token_id
-
-    return sample

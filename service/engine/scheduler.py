@@ -12,6 +12,9 @@ from service.engine.request import FinishReason, Request
 PREFILL_CHUNK_ALONE = 256
 """Tokens prefilled per step while nobody decodes: fewer steps, more throughput."""
 
+PREFILL_CHUNK_WITH_LOGITS = 64
+"""Where each token's logits are wanted: a chunk of a vocabulary of 128,000 takes 33 MB."""
+
 PREFILL_CHUNK_SHARED = 128
 """Tokens prefilled per step while others decode, who wait for it between two of their tokens."""
 
@@ -25,7 +28,7 @@ class PrefillChunk:
     end: int
 
     @property
-    def token_ids(self) -> list[int]:
+    def token_ids(self) -> Sequence[int]:
         return self.request.prompt_token_ids[self.start : self.end]
 
 
@@ -34,12 +37,13 @@ class Step:
     """The work of one step, in this order: moves, the prefill, one token for each of `decode`.
 
     The requests to decode lie in neighbouring slots once the moves are made, and are listed in
-    the order of their slots.
+    the order of their slots. `ends` is one that wants no token: it is over with the prefill.
     """
 
     moves: Sequence[Move]
     prefill: PrefillChunk | None
     decode: Sequence[Request]
+    ends: Request | None = None
 
 
 class Scheduler:
@@ -62,16 +66,27 @@ class Scheduler:
         """The next step. Requests prefilled by its chunk decode in the same step."""
         moves: list[Move] = [*self._admit()]
         chunk = self._next_chunk()
+        ends = None
         if self.prefilling and (chunk is None or chunk.end == self.prefilling.num_prefill_tokens):
-            self.running.append(self.prefilling)
-            self.prefilling = None
+            if self.prefilling.max_tokens:
+                self.running.append(self.prefilling)
+                self.prefilling = None
+            else:
+                ends = self.prefilling
         moves += self.cache.gather(self.running)
         decode = sorted(self.running, key=_slot)
-        return Step(moves, chunk, decode)
+        return Step(moves, chunk, decode, ends)
 
     def prefilled(self, chunk: PrefillChunk) -> None:
         """Notes that `chunk` was computed."""
         chunk.request.num_computed_tokens = chunk.end
+
+    def ended(self, request: Request) -> FinishReason:
+        """Notes that the prompt of `request`, which wants no token, was computed."""
+        assert request is self.prefilling
+        self.prefilling = None
+        self.cache.release(request)
+        return "length"
 
     def decoded(self, request: Request, token_id: int) -> FinishReason | None:
         """Notes the token that followed; a finished request gives its slot back."""
@@ -134,6 +149,8 @@ class Scheduler:
             return None
         start = request.num_computed_tokens
         limit = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
+        if request.wants_prompt_logprobs:
+            limit = PREFILL_CHUNK_WITH_LOGITS
         return PrefillChunk(
             request, start, start + chunk_size(request.num_prefill_tokens - start, limit)
         )

@@ -36,6 +36,8 @@ class StopStrings:
         self._node = self._root
         self._held = ""
         self._stopped = False
+        self.matched: str | None = None
+        """The stop string that ended the output."""
         self._first_char = re.compile("|".join(map(re.escape, self._root.children)))
 
     def feed(self, text: str) -> tuple[str, bool]:
@@ -58,7 +60,9 @@ class StopStrings:
             position += 1
             if node.match_length:
                 self._stopped, self._held = True, ""
-                return buffer[: position - node.match_length], True
+                start = position - node.match_length
+                self.matched = buffer[start:position]
+                return buffer[:start], True
         self._node = node
         certain = len(buffer) - node.depth
         self._held = buffer[certain:]

@@ -10,6 +10,7 @@ from pathlib import Path
 import tokenizers
 
 from service.errors import PackageCorrupt, RequestError
+from service.text.infill import find_infill_tokens
 from service.text.segment import Segment
 from service.text.token_bytes import TokenBytes, read_token_bytes
 from service.text.tokenizer_json import (
@@ -88,6 +89,28 @@ class Tokenizer:
             else:
                 recognised.append(run.text)
         return token_ids + _encode(self._tokenizer, "".join(recognised))
+
+    def encode_infill(self, prefix: str, suffix: str, *, add_bos: bool) -> list[int]:
+        """The token ids of a prompt for what belongs between two texts, which are plain text.
+
+        Raises RequestError where the model has no tokens for it.
+        """
+        tokens = find_infill_tokens(lambda token: self._tokenizer.token_to_id(token) is not None)
+        if tokens is None:
+            raise RequestError(
+                "The model cannot fill in text: its vocabulary has no tokens that mark a suffix.",
+                param="suffix",
+            )
+        first, second = (suffix, prefix) if tokens.suffix_first else (prefix, suffix)
+        token_ids: list[int] = []
+        if add_bos and self._bos_token_id is not None:
+            token_ids.append(self._bos_token_id)
+        for mark, text in ((tokens.before, first), (tokens.between, second), (tokens.behind, "")):
+            mark_id = self._tokenizer.token_to_id(mark)
+            if mark_id is not None:
+                token_ids.append(mark_id)
+            token_ids += self._encode_literal(text, is_first=False)
+        return token_ids
 
     def _runs(self, segments: Sequence[Segment]) -> list[Segment]:
         """Splits at the control tokens and joins what lies between two of them."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
+from service.api.facade import Delta, Generation
 from service.api.openai.chat_schema import (
     AnswerMessage,
     ChatChunk,
@@ -15,43 +17,119 @@ from service.api.openai.chat_schema import (
     MessageDelta,
 )
 from service.api.openai.common_schema import Usage
-from service.api.openai.reply import Frames, ReplyHead, event, split_at_text
-from service.engine.request import FinishReason
+from service.api.openai.logprobs import ChatLogprobs, TokenBytes, chat_logprobs
+from service.api.openai.reply import (
+    DONE,
+    ReplyHead,
+    TextFrame,
+    UsageIn,
+    event,
+    failure_events,
+    usage_of,
+)
+from service.api.whole import Answer
+from service.errors import RetortError
 
 _FIRST = MessageDelta(role="assistant", content="", refusal=None)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """`with_usage` is whether a stream ends with a chunk of usage."""
+    """The whole answer; `token_bytes` is None where no logprobs were asked for."""
 
     head: ReplyHead
-    with_usage: bool
+    token_bytes: TokenBytes | None
 
-    def whole(self, text: str, finish_reason: FinishReason, usage: Usage) -> ChatCompletion:
-        choice = Choice(message=AnswerMessage(content=text), finish_reason=finish_reason)
+    def make(self, answers: Sequence[Answer]) -> ChatCompletion:
         head = self.head
         return ChatCompletion(
             id=head.id,
             created=head.created,
             model=head.model,
-            choices=[choice],
-            usage=usage,
+            choices=[self._choice(index, answer) for index, answer in enumerate(answers)],
+            usage=usage_of([answer.generation for answer in answers], len(answers)),
             system_fingerprint=head.system_fingerprint,
         )
 
-    def frames(self) -> Frames:
-        before, after = split_at_text(lambda text: self._delta(MessageDelta(content=text)))
-        return Frames(
-            opening=event(self._delta(_FIRST)),
-            before_text=before,
-            after_text=after,
-            finish=lambda reason: event(self._delta(MessageDelta(), reason)),
-            usage=(lambda usage: event(self._chunk([], usage))) if self.with_usage else None,
+    def _choice(self, index: int, answer: Answer) -> Choice:
+        thoughts = answer.reasoning or UNSET
+        token_bytes = self.token_bytes
+        return Choice(
+            index=index,
+            message=AnswerMessage(
+                content=answer.text, reasoning_content=thoughts, reasoning=thoughts
+            ),
+            logprobs=None if token_bytes is None else chat_logprobs(answer.logprobs, token_bytes),
+            finish_reason=answer.finish_reason,
+            stop_reason=answer.generation.stop_reason,
         )
 
-    def _delta(self, delta: MessageDelta, finish_reason: FinishReason | None = None) -> ChatChunk:
-        return self._chunk([ChunkChoice(delta=delta, finish_reason=finish_reason)], None)
+
+@dataclass(slots=True)
+class ChatChunks:
+    """The same as chunks; an EventWriter."""
+
+    head: ReplyHead
+    generations: Sequence[Generation]
+    token_bytes: TokenBytes | None
+    usage_in: UsageIn
+    _frames: dict[int, TextFrame] = field(default_factory=dict)
+
+    def opening(self) -> bytes:
+        """Each choice's role, which must come once and in the order of the choices."""
+        return b"".join(self._event(i, _FIRST) for i in range(len(self.generations)))
+
+    def delta(self, index: int, delta: Delta) -> bytes:
+        events = b""
+        if delta.reasoning:
+            thoughts = MessageDelta(reasoning_content=delta.reasoning, reasoning=delta.reasoning)
+            events += self._event(index, thoughts)
+        if self.token_bytes is not None and (delta.text or delta.logprobs):
+            logprobs = chat_logprobs(delta.logprobs, self.token_bytes)
+            events += self._event(index, MessageDelta(content=delta.text), logprobs)
+        elif delta.text:
+            events += self._text(index, delta.text)
+        if delta.finish_reason is not None:
+            choice = ChunkChoice(
+                index=index,
+                delta=MessageDelta(),
+                finish_reason=delta.finish_reason,
+                stop_reason=self.generations[index].stop_reason,
+            )
+            events += event(self._chunk([choice], self._usage_so_far()))
+        return events
+
+    def closing(self) -> bytes:
+        if self.usage_in is UsageIn.NO_CHUNK:
+            return DONE
+        return event(self._chunk([], self._usage())) + DONE
+
+    def failure(self, error: RetortError) -> bytes:
+        return failure_events(error)
+
+    def _text(self, index: int, text: str) -> bytes:
+        if self.usage_in is UsageIn.EVERY_CHUNK:
+            return self._event(index, MessageDelta(content=text))
+        frame = self._frames.get(index)
+        if frame is None:
+            frame = self._frames[index] = TextFrame.of(
+                lambda text: self._chunk(
+                    [ChunkChoice(index=index, delta=MessageDelta(content=text))], None
+                )
+            )
+        return frame.around(text)
+
+    def _event(
+        self, index: int, delta: MessageDelta, logprobs: ChatLogprobs | None = None
+    ) -> bytes:
+        choice = ChunkChoice(index=index, delta=delta, logprobs=logprobs)
+        return event(self._chunk([choice], self._usage_so_far()))
+
+    def _usage_so_far(self) -> Usage | None:
+        return self._usage() if self.usage_in is UsageIn.EVERY_CHUNK else None
+
+    def _usage(self) -> Usage:
+        return usage_of(self.generations, len(self.generations))
 
     def _chunk(self, choices: list[ChunkChoice], usage: Usage | None) -> ChatChunk:
         head = self.head
@@ -61,5 +139,5 @@ class ChatReply:
             model=head.model,
             choices=choices,
             system_fingerprint=head.system_fingerprint,
-            usage=usage if self.with_usage else UNSET,
+            usage=UNSET if self.usage_in is UsageIn.NO_CHUNK else usage,
         )

@@ -8,8 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.openai.common_schema import Count, FinishReason, GenerationRequest, Usage
+from service.api.openai.logprobs import ChatLogprobs
 
-Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Nothing: TypeAlias = Annotated[list[None], Meta(max_length=0)] | None
 
 
@@ -20,12 +22,16 @@ class TextPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tex
 class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Only an assistant's message may lack content.
 
-    The fields after `name` are those of an answer, which clients send back as they got it.
+    The fields after `tool_call_id` are those of an answer, which clients send back as they got
+    it; its thoughts go by two names.
     """
 
     role: Role
     content: str | list[TextPart] | None = None
     name: str | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
     refusal: None = None
     audio: None = None
     function_call: None = None
@@ -36,19 +42,32 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class ChatRequest(GenerationRequest, frozen=True, kw_only=True):
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
     max_completion_tokens: Count | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    reasoning_effort: Effort | None = None
+    chat_template_kwargs: dict[str, bool | str] | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
 
 class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Thoughts, where there are any, go by both names that clients look for."""
+
     role: Literal["assistant"] = "assistant"
     content: str
     refusal: None = None
+    reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """`stop_reason` is the stop string or the request's own stop token that ended it."""
+
     index: int = 0
     message: AnswerMessage
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason
+    stop_reason: str | int | None = None
 
 
 class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,17 +84,21 @@ class MessageDelta(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
     refusal: UnsetType | None = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):
     index: int = 0
     delta: MessageDelta
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason | None = None
+    stop_reason: str | int | UnsetType | None = UNSET
 
 
 class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """`usage` is null in all chunks but the last if it was asked for, and else not there."""
+    """`usage` is null in all chunks but the last if it was asked for, and else not there; asked
+    for continuously, each chunk has what there is so far."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"

@@ -24,9 +24,18 @@ Seed: TypeAlias = (
 )
 
 
+NoneOrCount: TypeAlias = (
+    Annotated[int, Meta(ge=0, le=MAX_INT32)] | Annotated[float, Meta(ge=0, le=MAX_INT32)]
+)
+TokenId: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT32)]
+Choices: TypeAlias = Annotated[int, Meta(ge=1, le=128)] | Annotated[float, Meta(ge=1, le=128)]
+Bias: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
+
+
 class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
+    continuous_usage_stats: bool | None = None
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +51,14 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop: StopText | Annotated[list[StopText], Meta(max_length=4)] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
+    n: Choices | None = None
+    logit_bias: dict[str, Bias] | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=MAX_INT32)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    stop_token_ids: Annotated[list[TokenId], Meta(max_length=64)] | None = None
+    ignore_eos: bool | None = None
+    min_tokens: NoneOrCount | None = None
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):

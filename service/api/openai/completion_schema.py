@@ -7,22 +7,39 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.openai.common_schema import MAX_INT32, FinishReason, GenerationRequest, Usage
+from service.api.openai.common_schema import (
+    FinishReason,
+    GenerationRequest,
+    NoneOrCount,
+    TokenId,
+    Usage,
+)
+from service.api.openai.logprobs import CompletionLogprobs
 
-TokenId: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT32)]
+MAX_PROMPTS = 2048
+
+Prompt: TypeAlias = (
+    str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1, max_length=1 << 20)]
+)
 
 
 class CompletionRequest(GenerationRequest, frozen=True, kw_only=True):
     """`prompt` is a text, tokens, or a list of either."""
 
-    prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    prompt: Prompt
+    max_tokens: NoneOrCount | None = None
+    suffix: str | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
 
 
 class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     index: int = 0
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = None
     finish_reason: FinishReason | None = None
+    stop_reason: str | int | UnsetType | None = UNSET
 
 
 class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):

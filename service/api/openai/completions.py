@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from litestar import post
 from litestar.types import ASGIApp
 
 from service.api.body import read_json_body
 from service.api.facade import Model
-from service.api.openai.completion_reply import CompletionReply
-from service.api.openai.completion_schema import CompletionRequest
+from service.api.openai.completion_reply import CompletionChunks, CompletionReply, Shape
+from service.api.openai.completion_schema import MAX_PROMPTS, CompletionRequest
 from service.api.openai.decoder import RequestDecoder
+from service.api.openai.echo import Echo
 from service.api.openai.fields import COMPLETION
-from service.api.openai.parameters import includes_usage, sampling_params, stop_texts, whole
-from service.api.openai.reply import reply_head
-from service.api.openai.stream import StreamedReply
-from service.api.openai.whole import WholeReply
+from service.api.openai.parameters import (
+    check_stream_options,
+    completion_options,
+    num_choices,
+    num_generated,
+)
+from service.api.openai.reply import UsageIn, reply_head
 from service.api.state import HttpRequest, pool_of
+from service.api.streamed import StreamedReply
+from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
-
-DEFAULT_MAX_TOKENS = 16
 
 _DECODER = RequestDecoder(CompletionRequest, COMPLETION)
 
@@ -29,36 +35,79 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     """The prompt enters as it is: no chat template, nothing put before it."""
     body = await read_json_body(request.scope, request.receive)
     wire = _DECODER.decode(body)
-    with_usage = includes_usage(wire)
-    max_tokens = whole(wire.max_tokens, "max_tokens") or DEFAULT_MAX_TOKENS
-    prompt = _single_prompt(wire)
+    _check(wire)
+    prompts = _prompts(wire)
     model = await pool_of(request).get(wire.model)
-    token_ids = await off_loop_if_large(len(body), lambda: _token_ids(model, prompt))
-    generation = model.generate(
-        token_ids,
-        max_tokens=max_tokens,
-        sampling=sampling_params(wire, model.manifest.generation),
-        stop=stop_texts(wire),
-        prompt_param="prompt",
-        continues_text=True,
+    options = completion_options(wire, model.manifest.generation)
+    encoded = await off_loop_if_large(
+        len(body), lambda: [_token_ids(model, prompt, wire.suffix) for prompt in prompts]
     )
-    reply = CompletionReply(reply_head("cmpl-", wire.model, model.system_fingerprint), with_usage)
+    generations = model.generate(encoded, options)
+    shape = Shape(
+        num_choices=num_choices(wire),
+        num_generated=num_generated(wire),
+        echoes=_echoes(model, prompts, encoded) if wire.echo else (),
+        token_bytes=None if wire.logprobs is None else model.token_bytes,
+    )
+    head = reply_head("cmpl-", wire.model, model.system_fingerprint)
     if wire.stream:
-        return StreamedReply(generation, reply.frames())
-    return WholeReply(generation, reply.whole)
+        usage_in = UsageIn.of(wire.stream_options)
+        return StreamedReply(generations, CompletionChunks(head, shape, generations, usage_in))
+    return WholeReply(generations, CompletionReply(head, shape).make)
 
 
-def _single_prompt(wire: CompletionRequest) -> str | list[int]:
-    if isinstance(wire.prompt, str):
-        return wire.prompt
-    token_ids = [item for item in wire.prompt if isinstance(item, int)]
-    if len(token_ids) == len(wire.prompt):
-        return token_ids
-    if len(wire.prompt) > 1:
-        raise RequestError("Only one prompt can be completed per request.", param="prompt")
-    (prompt,) = (item for item in wire.prompt if not isinstance(item, int))
-    return prompt
+def _check(wire: CompletionRequest) -> None:
+    """Raises RequestError for fields that contradict each other."""
+    check_stream_options(wire)
+    if num_generated(wire) < num_choices(wire):
+        raise RequestError("'best_of' must not be less than 'n'.", param="best_of")
+    if wire.stream and num_generated(wire) > num_choices(wire):
+        raise RequestError("'best_of' cannot be streamed.", param="best_of")
+    if wire.suffix and wire.echo:
+        raise RequestError("A prompt with a 'suffix' cannot be echoed.", param="echo")
 
 
-def _token_ids(model: Model, prompt: str | list[int]) -> list[int]:
-    return model.encode_text(prompt) if isinstance(prompt, str) else prompt
+def _prompts(wire: CompletionRequest) -> Sequence[str | list[int]]:
+    """One prompt or several: a text, tokens, or a list of either.
+
+    Raises RequestError for token ids beside anything else, for too many prompts, and for token
+    ids with a suffix, which are no text to put marks around.
+    """
+    prompts = _separate(wire.prompt)
+    if len(prompts) * num_generated(wire) > MAX_PROMPTS:
+        raise RequestError(
+            f"A request may have {MAX_PROMPTS} answers, all prompts and 'n' or 'best_of' counted.",
+            param="prompt",
+        )
+    if wire.suffix and not all(isinstance(prompt, str) for prompt in prompts):
+        raise RequestError("Prompts with a 'suffix' must be texts.", param="prompt")
+    return prompts
+
+
+def _separate(prompt: str | list[str | int | list[int]]) -> Sequence[str | list[int]]:
+    if isinstance(prompt, str):
+        return [prompt]
+    token_ids = [item for item in prompt if isinstance(item, int)]
+    if not token_ids:
+        return [item for item in prompt if not isinstance(item, int)]
+    if len(token_ids) < len(prompt):
+        raise RequestError("'prompt' must not mix token ids with texts or lists.", param="prompt")
+    return [token_ids]
+
+
+def _token_ids(model: Model, prompt: str | list[int], suffix: str | None) -> list[int]:
+    if not isinstance(prompt, str):
+        return prompt
+    return model.encode_infill(prompt, suffix) if suffix else model.encode_text(prompt)
+
+
+def _echoes(
+    model: Model, prompts: Sequence[str | list[int]], encoded: Sequence[list[int]]
+) -> list[Echo]:
+    hidden = model.manifest.tokens.bos if model.manifest.tokens.add_bos else None
+    return [
+        Echo(prompt, token_ids, num_hidden=int(token_ids[:1] == [hidden]))
+        if isinstance(prompt, str)
+        else Echo(model.decode(token_ids), token_ids)
+        for prompt, token_ids in zip(prompts, encoded, strict=True)
+    ]

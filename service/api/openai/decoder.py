@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from service.api.openai.fields import Accepted, check_no_op
+from service.api.openai.fields import Honoured, Treatment, check_no_op, honoured
 from service.api.validation import request_error, unknown_parameter
 
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
@@ -18,9 +18,10 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class RequestDecoder(Generic[RequestT]):
     """Decodes bodies of one endpoint. Of a field given twice the last value counts."""
 
-    def __init__(self, struct: type[RequestT], not_honoured: Mapping[str, Accepted]) -> None:
-        self._honoured = frozenset(struct.__struct_encode_fields__)
-        self._not_honoured = not_honoured
+    def __init__(self, struct: type[RequestT], fields: Mapping[str, Treatment]) -> None:
+        """`struct` has the honoured ones of `fields`, and no other."""
+        assert honoured(fields) == frozenset(struct.__struct_encode_fields__)
+        self._fields = fields
         self._decoder = msgspec.json.Decoder(struct)
 
     def decode(self, body: bytes) -> RequestT:
@@ -28,13 +29,14 @@ class RequestDecoder(Generic[RequestT]):
         try:
             fields = _FIELDS.decode(body)
             for name, raw in fields.items():
-                if name not in self._honoured:
-                    self._check(name, bytes(raw))
+                self._check(name, bytes(raw))
             return self._decoder.decode(body)
         except msgspec.DecodeError as error:
             raise request_error(error, body) from None
 
     def _check(self, name: str, raw: bytes) -> None:
-        if name not in self._not_honoured:
+        treatment = self._fields.get(name)
+        if treatment is None:
             raise unknown_parameter(name)
-        check_no_op(name, raw, self._not_honoured[name])
+        if not isinstance(treatment, Honoured):
+            check_no_op(name, raw, treatment)

@@ -1,7 +1,8 @@
-"""OpenAI's request fields that Retort does not act on, and the values with which that is right.
+"""Every request field of OpenAI's API and of the extensions that local clients send: what is done.
 
-A field is either honoured (it stands in the request's struct), or stands here, or is unknown.
-With a value listed here it changes nothing, as its documentation says; any other is refused.
+A field is honoured, or it changes nothing whatever its value, or it may only have the values with
+which that is so; anything else is refused by name. The structs of the endpoints hold the honoured
+ones and nothing else; `python -m service.api.openai.field_table` prints this table for the README.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 
 
 @dataclass(frozen=True, slots=True)
+class Honoured:
+    """The field does what it says; `note` is what is not obvious of that."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OneOf:
-    """Only these values, besides null, are accepted."""
+    """Only these values, besides null, are accepted: with them the field changes nothing."""
 
     values: tuple[Json, ...] = ()
 
@@ -32,20 +40,47 @@ class AnyValue:
     """The field never changes an answer: it labels requests in OpenAI's own dashboards."""
 
 
-Accepted: TypeAlias = OneOf | AnyValue
+Treatment: TypeAlias = Honoured | OneOf | AnyValue
 
-_SHARED: Mapping[str, Accepted] = {
-    "logit_bias": OneOf(({},)),
-    "n": OneOf((1,)),
+_GENERATION: Mapping[str, Treatment] = {
+    "model": Honoured("a package of the store; the answer repeats the name as it was given"),
+    "stream": Honoured(),
+    "stream_options": Honoured("`include_usage`, `continuous_usage_stats`"),
+    "temperature": Honoured("0 takes the likeliest token; without it, the package's default"),
+    "top_p": Honoured(),
+    "seed": Honoured("same request, same tokens"),
+    "stop": Honoured("up to 4 texts, none of which ever shows"),
+    "frequency_penalty": Honoured(),
+    "presence_penalty": Honoured(),
+    "n": Honoured("1 to 128, one prefill; choice i has a seed of its own"),
+    "logit_bias": Honoured("token ids to -100..100"),
+    "top_k": Honoured("extension; 0 or -1 is off"),
+    "min_p": Honoured("extension"),
+    "repetition_penalty": Honoured("extension"),
+    "stop_token_ids": Honoured("extension; up to 64"),
+    "ignore_eos": Honoured("extension"),
+    "min_tokens": Honoured("extension; no stop of any kind before"),
     "user": AnyValue(),
 }
 
-CHAT: Mapping[str, Accepted] = {
-    **_SHARED,
+CHAT: Mapping[str, Treatment] = {
+    **_GENERATION,
+    "messages": Honoured(
+        "roles system, developer, user, assistant, tool; content null, text or text parts"
+    ),
+    "max_tokens": Honoured("without it, the rest of the context"),
+    "max_completion_tokens": Honoured("wins over `max_tokens`"),
+    "logprobs": Honoured("of the raw logits, before temperature and penalties"),
+    "top_logprobs": Honoured("0 to 20"),
+    "reasoning_effort": Honoured("where the model's template has a way to ask for it"),
+    "chat_template_kwargs": Honoured(
+        "extension; `enable_thinking`, `thinking`, `preserve_thinking`, `reasoning_effort`"
+    ),
+    "continue_final_message": Honoured("extension; the answer goes on with the last message"),
+    "add_generation_prompt": Honoured("extension; false with `continue_final_message` only"),
     "audio": OneOf(),
     "function_call": OneOf(("none", "auto")),
     "functions": OneOf(([],)),
-    "logprobs": OneOf((False,)),
     "metadata": AnyValue(),
     "modalities": OneOf((["text"],)),
     "moderation": OneOf(),
@@ -54,32 +89,58 @@ CHAT: Mapping[str, Accepted] = {
     "prompt_cache_key": AnyValue(),
     "prompt_cache_options": OneOf(({"mode": "implicit"},)),
     "prompt_cache_retention": OneOf(("in_memory",)),
-    "reasoning_effort": OneOf(("none",)),
     "response_format": OneOf(({"type": "text"},)),
     "safety_identifier": AnyValue(),
     "service_tier": OneOf(("auto", "default")),
     "store": OneOf((False,)),
     "tool_choice": OneOf(("none", "auto")),
     "tools": OneOf(([],)),
-    "top_logprobs": OneOf((0,)),
     "verbosity": OneOf(("medium",)),
     "web_search_options": OneOf(),
 }
 
-COMPLETION: Mapping[str, Accepted] = {
-    **_SHARED,
-    "best_of": OneOf((1,)),
-    "echo": OneOf((False,)),
-    "logprobs": OneOf(),
-    "suffix": OneOf(("",)),
+COMPLETION: Mapping[str, Treatment] = {
+    **_GENERATION,
+    "prompt": Honoured("a text, token ids, or a list of either; raw, no chat template"),
+    "max_tokens": Honoured("16 without it; 0 with `echo` for the prompt's logprobs alone"),
+    "suffix": Honoured("with models whose vocabulary has tokens for it"),
+    "echo": Honoured(),
+    "logprobs": Honoured("0 to 20; with `echo` those of the prompt too"),
+    "best_of": Honoured("1 to 20, by mean logprob; not with `stream`"),
 }
 
 
-def check_no_op(name: str, raw: bytes, accepted: Accepted) -> None:
+EMBEDDING: Mapping[str, Treatment] = {
+    "model": Honoured("a package that makes embeddings"),
+    "input": Honoured("a text, token ids, or a list of either; up to 2048"),
+    "encoding_format": Honoured("`float`, `base64`"),
+    "dimensions": Honoured("where the model declares them, or with `allow_any_dimensions`"),
+    "truncate": Honoured("extension; reads the beginning of an input that is too long"),
+    "allow_any_dimensions": Honoured("extension; cuts vectors of any model"),
+    "prompt_name": Honoured("extension; one of the model's own prompts"),
+    "user": AnyValue(),
+}
+
+RERANK: Mapping[str, Treatment] = {
+    "model": Honoured("a package that ranks"),
+    "query": Honoured(),
+    "documents": Honoured("texts, or objects with a `text`"),
+    "top_n": Honoured(),
+    "return_documents": Honoured(),
+    "truncate": Honoured("reads the beginning of a document that is too long"),
+}
+
+
+def honoured(fields: Mapping[str, Treatment]) -> frozenset[str]:
+    """The names of the fields that do what they say."""
+    return frozenset(name for name, done in fields.items() if isinstance(done, Honoured))
+
+
+def check_no_op(name: str, raw: bytes, treatment: OneOf | AnyValue) -> None:
     """Raises UnsupportedParameter if the field's JSON asks for something that is not done."""
-    if isinstance(accepted, AnyValue) or raw == b"null" or _is_one_of(raw, accepted.values):
+    if isinstance(treatment, AnyValue) or raw == b"null" or _is_one_of(raw, treatment.values):
         return
-    values = ", ".join(msgspec.json.encode(no_op).decode() for no_op in (None, *accepted.values))
+    values = ", ".join(msgspec.json.encode(no_op).decode() for no_op in (None, *treatment.values))
     raise UnsupportedParameter(
         f"The parameter {name!r} is not supported; it may be left out or be one of: {values}.",
         param=name,

@@ -6,10 +6,12 @@ from typing import Literal
 
 import msgspec
 from litestar import get
+from msgspec import UNSET, UnsetType
 
 from service.api.state import HttpRequest, pool_of, settings_of
 from service.settings import Settings
-from service.store.packages import Package
+from service.store.manifest import AnyManifest, EncoderManifest
+from service.store.packages import AnyPackage
 
 
 class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +19,8 @@ class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
 
     `context_length` is what this service lets a request take, in tokens, which may be less than
     the model could; `max_model_len` is another name of it. `capabilities` say what the model is
-    for. `license` is null where its files do not tell.
+    for. `dimensions` are those of an embedding model's vectors, and only such a model has the key.
+    `license` is null where its files do not tell.
     """
 
     id: str
@@ -29,6 +32,7 @@ class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
     max_model_len: int
     precision: str
     license: str | None
+    dimensions: int | UnsetType = UNSET
     aliases: tuple[str, ...] = ()
 
 
@@ -53,7 +57,7 @@ def retrieve_model(request: HttpRequest) -> ModelObject:
     return _described(name, pool_of(request).find(name), settings_of(request))
 
 
-def _described(name: str, package: Package, settings: Settings) -> ModelObject:
+def _described(name: str, package: AnyPackage, settings: Settings) -> ModelObject:
     manifest = package.manifest
     context_length = settings.served_context_length(manifest.context_length)
     return ModelObject(
@@ -64,4 +68,11 @@ def _described(name: str, package: Package, settings: Settings) -> ModelObject:
         max_model_len=context_length,
         precision=manifest.precision,
         license=manifest.source.license,
+        dimensions=_dimensions(manifest),
     )
+
+
+def _dimensions(manifest: AnyManifest) -> int | UnsetType:
+    if isinstance(manifest, EncoderManifest) and manifest.embedding is not None:
+        return manifest.embedding.dimensions
+    return UNSET

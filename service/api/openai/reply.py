@@ -1,18 +1,28 @@
-"""What all chunks of a reply share, and the preformatted frames of a streamed one."""
+"""What all replies and chunks share: their head, their usage, their events."""
 
 from __future__ import annotations
 
 import secrets
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
 import msgspec
 
+from service.api.error_mapping import error_body
 from service.api.facade import Generation
-from service.api.openai.common_schema import PromptTokensDetails, Usage
-from service.engine.request import FinishReason
+from service.api.openai.common_schema import (
+    CompletionTokensDetails,
+    PromptTokensDetails,
+    StreamOptions,
+    Usage,
+)
+from service.errors import RetortError
+
+DONE: Final = b"data: [DONE]\n\n"
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
@@ -31,41 +41,66 @@ class ReplyHead:
 
 
 def reply_head(id_prefix: str, model: str, system_fingerprint: str) -> ReplyHead:
-    id_ = id_prefix + "".join(secrets.choice(_ALPHANUMERIC) for _ in range(24))
-    return ReplyHead(id_, int(time.time()), model, system_fingerprint)
+    return ReplyHead(new_id(id_prefix), int(time.time()), model, system_fingerprint)
 
 
-def usage_of(generation: Generation) -> Usage:
-    num_prompt, num_output = generation.num_prompt_tokens, generation.num_output_tokens
+def new_id(prefix: str) -> str:
+    return prefix + "".join(secrets.choice(_ALPHANUMERIC) for _ in range(24))
+
+
+class UsageIn(Enum):
+    """Where a stream tells its usage."""
+
+    NO_CHUNK = "nowhere"
+    LAST_CHUNK = "in a chunk of its own at the end"
+    EVERY_CHUNK = "in each chunk, as far as it has come, and at the end"
+
+    @classmethod
+    def of(cls, options: StreamOptions | None) -> UsageIn:
+        if options is None or not options.include_usage:
+            return cls.NO_CHUNK
+        return cls.EVERY_CHUNK if options.continuous_usage_stats else cls.LAST_CHUNK
+
+
+def usage_of(generations: Sequence[Generation], num_choices: int) -> Usage:
+    """Prompts counted once each, their choices (`num_choices` to each prompt, one after another)
+    all."""
+    firsts = generations[::num_choices]
+    num_prompt = sum(each.num_prompt_tokens for each in firsts)
+    num_output = sum(each.num_output_tokens for each in generations)
     return Usage(
         prompt_tokens=num_prompt,
         completion_tokens=num_output,
         total_tokens=num_prompt + num_output,
-        prompt_tokens_details=PromptTokensDetails(generation.num_cached_tokens),
+        prompt_tokens_details=PromptTokensDetails(sum(each.num_cached_tokens for each in firsts)),
+        completion_tokens_details=CompletionTokensDetails(
+            reasoning_tokens=sum(each.num_reasoning_tokens for each in generations)
+        ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """A streamed reply's events: `opening`, text frames, `finish`, `usage` where asked for.
-
-    A text frame is the text, as JSON, between `before_text` and `after_text`, so that a token
-    costs no more than its own escaping.
-    """
-
-    opening: bytes
-    before_text: bytes
-    after_text: bytes
-    finish: Callable[[FinishReason], bytes]
-    usage: Callable[[Usage], bytes] | None
 
 
 def event(chunk: msgspec.Struct) -> bytes:
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-def split_at_text(make_chunk: Callable[[str], msgspec.Struct]) -> tuple[bytes, bytes]:
-    """What `make_chunk` puts before and after its text."""
-    marker = secrets.token_hex(16)
-    before, after = event(make_chunk(marker)).split(msgspec.json.encode(marker))
-    return before, after
+def failure_events(error: RetortError) -> bytes:
+    """How a stream ends that was broken off."""
+    return b"data: " + error_body(error) + b"\n\n" + DONE
+
+
+@dataclass(frozen=True, slots=True)
+class TextFrame:
+    """A chunk around its text, preformatted: a token costs no more than its own escaping."""
+
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def of(cls, make_chunk: Callable[[str], msgspec.Struct]) -> TextFrame:
+        """What `make_chunk` puts before and after its text."""
+        marker = secrets.token_hex(16)
+        before, after = event(make_chunk(marker)).split(msgspec.json.encode(marker))
+        return cls(before, after)
+
+    def around(self, text: str) -> bytes:
+        return self.before + msgspec.json.encode(text) + self.after

@@ -10,7 +10,7 @@ from typing import Final, cast
 import msgspec
 
 from service.api.error_mapping import ErrorBody
-from service.api.openai.fields import Accepted, OneOf
+from service.api.openai.fields import AnyValue, Honoured, OneOf
 from service.api.openapi.operation import Body, Operation
 from service.api.openapi.structs import (
     Components,
@@ -78,8 +78,9 @@ class _Schemas:
         """Adds what the decoder accepts beside the struct's fields, and refuses all else."""
         schema = self.components[str(self.of(body.struct)["$ref"]).rpartition("/")[2]]
         properties = cast("Schema", schema["properties"])
-        for name, accepted in body.not_honoured.items():
-            properties[name] = _no_op(accepted)
+        for name, treatment in body.fields.items():
+            if not isinstance(treatment, Honoured):
+                properties[name] = _no_op(treatment)
         schema["additionalProperties"] = False
 
 
@@ -98,9 +99,9 @@ def _tidied(schema: Schema) -> Schema:
     return {**schema, "description": inspect.cleandoc(description)}
 
 
-def _no_op(accepted: Accepted) -> Schema:
-    if isinstance(accepted, OneOf):
-        return {"enum": [None, *accepted.values], "description": "Not supported but for these."}
+def _no_op(treatment: OneOf | AnyValue) -> Schema:
+    if isinstance(treatment, OneOf):
+        return {"enum": [None, *treatment.values], "description": "Not supported but for these."}
     return {"description": "Accepted, and changes nothing."}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from service.api.openai.fields import Accepted
+from service.api.openai.fields import Treatment
 from service.errors import RetortError
 
 Method: TypeAlias = Literal["get", "post", "delete"]
@@ -15,10 +15,10 @@ Errors: TypeAlias = tuple[type[RetortError], ...]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A JSON body: the struct of what is honoured, and what else is accepted beside it."""
+    """A JSON body: the struct of what is honoured, and what is done with all fields."""
 
     struct: type
-    not_honoured: Mapping[str, Accepted] = field(default_factory=dict)
+    fields: Mapping[str, Treatment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

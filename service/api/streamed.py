@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
-import msgspec
 from litestar.types import Receive, Scope, Send
 
 from service.api.connection import disconnected
-from service.api.error_mapping import as_retort_error, error_body
+from service.api.error_mapping import as_retort_error
 from service.api.facade import Delta, Generation
-from service.api.openai.reply import Frames, usage_of
+from service.errors import RetortError
 
 PING_INTERVAL_S = 15.0
 
 _PING: Final = b": ping\n\n"
-_DONE: Final = b"data: [DONE]\n\n"
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+class EventWriter(Protocol):
+    """Writes the events of one reply in one dialect; each method gives bytes, often several
+    events, b"" for none."""
+
+    def opening(self) -> bytes:
+        """Before anything has been generated."""
+        ...
+
+    def delta(self, index: int, delta: Delta) -> bytes:
+        """The next piece of the choice `index`; its last one has a finish reason."""
+        ...
+
+    def closing(self) -> bytes:
+        """After the last piece of the last choice."""
+        ...
+
+    def failure(self, error: RetortError) -> bytes:
+        """In place of all that would have come."""
+        ...
 
 
 class Outbox:
@@ -36,8 +56,9 @@ class Outbox:
         self._is_closed = False
 
     def put(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._changed.set()
+        if data:
+            self._parts.append(data)
+            self._changed.set()
 
     def close(self) -> None:
         self._is_closed = True
@@ -57,14 +78,14 @@ class Outbox:
 
 
 class StreamedReply:
-    """Writes a generation's deltas as they come; aborts it once the client has gone.
+    """Writes the deltas of generations as they come; aborts them once the client has gone.
 
-    One task follows the generation and one the client, while this one writes.
+    One task follows each generation and one the client, while this one writes.
     """
 
-    def __init__(self, generation: Generation, frames: Frames) -> None:
-        self._generation = generation
-        self._frames = frames
+    def __init__(self, generations: Sequence[Generation], writer: EventWriter) -> None:
+        self._generations = generations
+        self._writer = writer
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         outbox = Outbox()
@@ -75,30 +96,39 @@ class StreamedReply:
         try:
             await _write(outbox, send)
         finally:
-            self._generation.abort()
+            for generation in self._generations:
+                generation.abort()
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _produce(self, outbox: Outbox) -> None:
         try:
-            outbox.put(self._frames.opening)
-            async for delta in self._generation:
-                outbox.put(self._frame(delta))
-            if self._frames.usage is not None:
-                outbox.put(self._frames.usage(usage_of(self._generation)))
+            outbox.put(self._writer.opening())
+            await self._follow_all(outbox)
+            outbox.put(self._writer.closing())
         except Exception as error:  # noqa: BLE001  the status is sent, so any error is an event
-            outbox.put(b"data: " + error_body(as_retort_error(error)) + b"\n\n")
-        outbox.put(_DONE)
+            outbox.put(self._writer.failure(as_retort_error(first_of(error))))
         outbox.close()
 
-    def _frame(self, delta: Delta) -> bytes:
-        frames, frame = self._frames, b""
-        if delta.text:
-            frame = frames.before_text + msgspec.json.encode(delta.text) + frames.after_text
-        if delta.finish_reason is not None:
-            frame += frames.finish(delta.finish_reason)
-        return frame
+    async def _follow_all(self, outbox: Outbox) -> None:
+        if len(self._generations) == 1:
+            await self._follow(0, self._generations[0], outbox)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for index, generation in enumerate(self._generations):
+                tasks.create_task(self._follow(index, generation, outbox))
+
+    async def _follow(self, index: int, generation: Generation, outbox: Outbox) -> None:
+        async for delta in generation:
+            outbox.put(self._writer.delta(index, delta))
+
+
+def first_of(error: Exception) -> Exception:
+    """What a task group failed with first, or `error` itself."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _write(outbox: Outbox, send: Send) -> None:

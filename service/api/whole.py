@@ -1,0 +1,88 @@
+"""A reply in one piece: the fold of the same deltas that a stream would carry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from service.api.connection import disconnected
+from service.api.facade import Generation, TextLogprobs
+from service.api.streamed import first_of
+from service.engine.request import FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a generation gave: all its deltas together."""
+
+    generation: Generation
+    text: str
+    reasoning: str
+    logprobs: Sequence[TextLogprobs]
+    finish_reason: FinishReason
+
+
+MakeReply: TypeAlias = Callable[[Sequence[Answer]], msgspec.Struct]
+"""From the answers, in the order of their generations, to the body."""
+
+
+class WholeReply:
+    """Waits for the generations' ends and writes them; aborts them once the client has gone.
+
+    Errors of a generation pass to Litestar, which still can give them a status.
+    """
+
+    def __init__(self, generations: Sequence[Generation], make_reply: MakeReply) -> None:
+        self._generations = generations
+        self._make_reply = make_reply
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        body = asyncio.create_task(self._body())
+        gone = asyncio.create_task(disconnected(receive))
+        try:
+            await asyncio.wait((body, gone), return_when=asyncio.FIRST_COMPLETED)
+            if body.done():
+                await write_json(send, body.result())
+        finally:
+            for generation in self._generations:
+                generation.abort()
+            body.cancel()
+            gone.cancel()
+            await asyncio.gather(body, gone, return_exceptions=True)
+
+    async def _body(self) -> bytes:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_fold(each)) for each in self._generations]
+        except ExceptionGroup as error:
+            raise first_of(error) from None
+        return msgspec.json.encode(self._make_reply([task.result() for task in tasks]))
+
+
+async def write_json(send: Send, body: bytes) -> None:
+    """A whole response with the status 200."""
+    headers = (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    )
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _fold(generation: Generation) -> Answer:
+    texts, thoughts = [], []
+    logprobs: list[TextLogprobs] = []
+    finish_reason: FinishReason | None = None
+    async for delta in generation:
+        texts.append(delta.text)
+        thoughts.append(delta.reasoning)
+        logprobs += delta.logprobs
+        finish_reason = delta.finish_reason
+    assert finish_reason is not None
+    return Answer(generation, "".join(texts), "".join(thoughts), logprobs, finish_reason)

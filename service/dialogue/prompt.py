@@ -1,0 +1,33 @@
+"""What a conversation is rendered with, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+TemplateValue: TypeAlias = bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateOptions:
+    """`variables` are given to the template besides the messages, as (name, value) pairs.
+
+    With `continues_final_message` the prompt ends where the last message's text ends, so that the
+    answer goes on with it; otherwise an answer of its own begins.
+    """
+
+    variables: tuple[tuple[str, TemplateValue], ...] = ()
+    continues_final_message: bool = False
+
+
+DEFAULT_OPTIONS = TemplateOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """`may_reason`: the model's template knows of thoughts, which the answer may hold then;
+    `starts_in_reasoning`: the prompt ends inside them."""
+
+    token_ids: list[int]
+    may_reason: bool = False
+    starts_in_reasoning: bool = False

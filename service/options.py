@@ -1,0 +1,40 @@
+"""What a request asks of a generation beyond its prompt, in the service's own terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from service.engine.request import SamplingParams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationOptions:
+    """How to generate; every dialect's fields come down to these.
+
+    - `max_tokens`: at most so many, None for what the context leaves; 0 only with
+      `prompt_logprobs` or to have a prompt echoed
+    - `num_choices`: answers to each prompt, drawn with seeds of their own
+    - `stop`: texts before which the output is cut; `stop_token_ids`: tokens that end it beside
+      the model's own, which `ignore_eos` disregards; none of them counts before `min_tokens`
+    - `num_logprobs`: None for no log-probabilities, else how many alternatives beside each token
+    - `prompt_logprobs`: those of the prompt's tokens too
+    - `continues_text`: the output goes on where the prompt ends, so that a space it begins with
+      belongs to it; otherwise it is a text of its own, as an answer in a chat is
+    - `splits_reasoning`: thoughts come apart from the answer; `starts_in_reasoning`: the prompt
+      ends inside them
+    - `prompt_param`: the request's field that errors about the prompt name
+    """
+
+    max_tokens: int | None = None
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    num_choices: int = 1
+    stop: tuple[str, ...] = ()
+    stop_token_ids: frozenset[int] = frozenset()
+    ignore_eos: bool = False
+    min_tokens: int = 0
+    num_logprobs: int | None = None
+    prompt_logprobs: bool = False
+    continues_text: bool = False
+    splits_reasoning: bool = False
+    starts_in_reasoning: bool = False
+    prompt_param: str = "messages"
