@@ -39,6 +39,8 @@ def _schema() -> schemathesis.BaseSchema:
         properties = component.get("properties", {})
         if "additionalProperties" in component and "model" in properties:
             properties["model"] = {"enum": [MODEL]}
+    (parameter,) = document["paths"]["/v1/models/{model}"]["get"]["parameters"]
+    parameter["schema"] = {"enum": [MODEL, "no/such:model"]}
     schema = schemathesis.openapi.from_dict(document)
     schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
     return schema
