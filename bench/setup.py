@@ -73,7 +73,7 @@ class Setup:
 
     def package(self, variant: Variant) -> Package:
         """Raises ModelNotFound if `provide` has not made it."""
-        return Store(self.models).find(variant.package_name)
+        return Store(self.models).decoder(variant.package_name)
 
     def gguf(self) -> Path:
         """The weights that all packages are made of, as llama.cpp takes them."""

@@ -13,7 +13,9 @@ from service.api.facade import Pool
 from service.api.gate import Gate
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
+from service.api.openai.embeddings import create_embedding
 from service.api.openai.models import list_models, retrieve_model
+from service.api.openai.rerank import rerank
 from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health
 from service.api.state import hold_pool, hold_settings, hold_startup_failure
@@ -22,6 +24,8 @@ from service.settings import Settings
 _ROUTES = [
     create_chat_completion,
     create_completion,
+    create_embedding,
+    rerank,
     list_models,
     retrieve_model,
     greet,

@@ -3,7 +3,9 @@
 RetortError
 ├── RequestError              400  the request itself cannot be served
 │   ├── UnsupportedParameter  400  a field Retort does not honour
+│   ├── WrongModelKind        400  the model is of another kind than the endpoint's
 │   ├── ContextLengthExceeded 400  the prompt does not fit the context
+│   ├── InputTooLong          400  a text to encode does not fit the context
 │   ├── InvalidApiKey         401
 │   ├── Forbidden             403
 │   ├── ModelNotFound         404
@@ -49,6 +51,13 @@ class UnsupportedParameter(RequestError):
     code = "unsupported_parameter"
 
 
+class WrongModelKind(RequestError):
+    code = "wrong_model_kind"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="model")
+
+
 class ContextLengthExceeded(RequestError):
     code = "context_length_exceeded"
 
@@ -56,6 +65,17 @@ class ContextLengthExceeded(RequestError):
         super().__init__(
             f"The prompt is {num_prompt_tokens} tokens long, and the model's context holds "
             f"{context_length}, of which one must be left for the answer.",
+            param=param,
+        )
+
+
+class InputTooLong(RequestError):
+    code = "context_length_exceeded"
+
+    def __init__(self, num_tokens: int, context_length: int, *, param: str) -> None:
+        super().__init__(
+            f"The input is {num_tokens} tokens long, and the model reads at most {context_length}. "
+            "With 'truncate': true its beginning is read.",
             param=param,
         )
 

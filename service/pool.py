@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
 
+from service.encoder.async_encoder import AsyncEncoder
+from service.encoder.model import LoadedEncoder
+from service.engine.async_engine import AsyncEngine
 from service.errors import ShuttingDown
 from service.health import Health, ModelHealth
 from service.model import LoadedModel
@@ -13,9 +18,11 @@ from service.runtime.providers import Device
 from service.runtime.sessions import physical_cores, share_threads
 from service.settings import Settings
 from service.store.names import ModelName
-from service.store.packages import Package, Store
+from service.store.packages import AnyPackage, EncoderPackage, Package, Store
 
 _log = logging.getLogger(__name__)
+
+LoadedT = TypeVar("LoadedT")
 
 
 class ModelPool:
@@ -31,6 +38,7 @@ class ModelPool:
         self._store = Store(settings.models_folder)
         self._device = device
         self._loading: dict[ModelName, asyncio.Task[LoadedModel]] = {}
+        self._loading_encoders: dict[ModelName, asyncio.Task[LoadedEncoder]] = {}
         self._draining = False
         num_threads = settings.num_threads or physical_cores()
         share_threads(num_threads)
@@ -41,26 +49,42 @@ class ModelPool:
             self._device.reason,
         )
 
-    def installed(self) -> list[Package]:
+    def installed(self) -> list[AnyPackage]:
         """All packages of the store, by name."""
         return self._store.packages()
 
-    def find(self, name: str) -> Package:
+    def find(self, name: str) -> AnyPackage:
         """The package called `name`. Raises ModelNotFound or PackageCorrupt."""
         return self._store.find(name)
 
     async def get(self, name: str) -> LoadedModel:
         """The model called `name`, loaded if it is not; those who ask meanwhile share the load.
 
-        Raises ModelNotFound, PackageCorrupt, WrongDevice, NotEnoughMemory or ShuttingDown.
+        Raises ModelNotFound, PackageCorrupt, WrongModelKind, WrongDevice, NotEnoughMemory or
+        ShuttingDown.
         """
-        package = self.find(name)
+        package = self._store.decoder(name)
+        return await self._shared(self._loading, package.name, lambda: self._load(package))
+
+    async def encoder(self, name: str) -> LoadedEncoder:
+        """As `get`, for a model that embeds or ranks."""
+        package = self._store.encoder(name)
+        return await self._shared(
+            self._loading_encoders, package.name, lambda: self._load_encoder(package)
+        )
+
+    async def _shared(
+        self,
+        loading: dict[ModelName, asyncio.Task[LoadedT]],
+        name: ModelName,
+        load: Callable[[], Coroutine[None, None, LoadedT]],
+    ) -> LoadedT:
         if self._draining:
             raise ShuttingDown("The server is shutting down.")
-        task = self._loading.get(package.name)
+        task = loading.get(name)
         if task is None:
-            task = self._loading[package.name] = asyncio.create_task(self._load(package))
-            task.add_done_callback(lambda done: self._forget_failure(package.name, done))
+            task = loading[name] = asyncio.create_task(load())
+            task.add_done_callback(lambda done: _forget_failure(loading, name, done))
         # A request that goes away must not take the load from the others.
         return await asyncio.shield(task)
 
@@ -69,26 +93,38 @@ class ModelPool:
             status="draining" if self._draining else "ok",
             device=self._device.provider.device,
             device_reason=self._device.reason,
-            models=tuple(_health(model) for model in self._loaded()),
+            models=(
+                *(_health(model) for model in _loaded(self._loading)),
+                *(_encoder_health(model) for model in _loaded(self._loading_encoders)),
+            ),
         )
 
     def drain(self) -> None:
         """From now on new work is refused; what runs goes on."""
         self._draining = True
-        for model in self._loaded():
-            model.engine.drain()
+        for engine in self._engines():
+            engine.drain()
 
     async def close(self) -> None:
         """Ends what still runs with ShuttingDown, and the engines with it."""
         self.drain()
         # Answers that run are told at once; what is still loading may take its time.
         await self._close_loaded()
-        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        await asyncio.gather(
+            *self._loading.values(), *self._loading_encoders.values(), return_exceptions=True
+        )
         await self._close_loaded()
         self._loading.clear()
+        self._loading_encoders.clear()
 
     async def _close_loaded(self) -> None:
-        await asyncio.gather(*(model.engine.close() for model in self._loaded()))
+        await asyncio.gather(*(engine.close() for engine in self._engines()))
+
+    def _engines(self) -> list[AsyncEngine | AsyncEncoder]:
+        return [
+            *(model.engine for model in _loaded(self._loading)),
+            *(model.engine for model in _loaded(self._loading_encoders)),
+        ]
 
     async def _load(self, package: Package) -> LoadedModel:
         started_s = time.monotonic()
@@ -113,17 +149,37 @@ class ModelPool:
         )
         return model
 
-    def _forget_failure(self, name: ModelName, task: asyncio.Task[LoadedModel]) -> None:
-        """Lets the next request try again: the package may have been repaired meanwhile.
+    async def _load_encoder(self, package: EncoderPackage) -> LoadedEncoder:
+        started_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        model = await asyncio.to_thread(
+            LoadedEncoder, package, self._device.provider, self._settings, loop
+        )
+        if self._draining:
+            model.engine.drain()
+        _log.info(
+            "loaded %s in %.1f s: texts of up to %d tokens",
+            package.name,
+            time.monotonic() - started_s,
+            model.context_length,
+        )
+        return model
 
-        Asks for the error too, which asyncio complains of if all who waited for it have gone.
-        """
-        if task.cancelled() or task.exception() is not None:
-            self._loading.pop(name, None)
 
-    def _loaded(self) -> list[LoadedModel]:
-        done = [task for task in self._loading.values() if task.done() and not task.cancelled()]
-        return [task.result() for task in done if task.exception() is None]
+def _forget_failure(
+    loading: dict[ModelName, asyncio.Task[LoadedT]], name: ModelName, task: asyncio.Task[LoadedT]
+) -> None:
+    """Lets the next request try again: the package may have been repaired meanwhile.
+
+    Asks for the error too, which asyncio complains of if all who waited for it have gone.
+    """
+    if task.cancelled() or task.exception() is not None:
+        loading.pop(name, None)
+
+
+def _loaded(loading: dict[ModelName, asyncio.Task[LoadedT]]) -> list[LoadedT]:
+    done = [task for task in loading.values() if task.done() and not task.cancelled()]
+    return [task.result() for task in done if task.exception() is None]
 
 
 def _health(model: LoadedModel) -> ModelHealth:
@@ -133,4 +189,13 @@ def _health(model: LoadedModel) -> ModelHealth:
         context_length=model.context_length,
         num_running=running,
         num_waiting=model.engine.num_requests - running,
+    )
+
+
+def _encoder_health(model: LoadedEncoder) -> ModelHealth:
+    """All its requests run: their texts take turns in its batches."""
+    return ModelHealth(
+        name=model.manifest.name,
+        context_length=model.context_length,
+        num_running=model.engine.num_requests,
     )

@@ -56,7 +56,7 @@ def _package(name: str, precision: Precision | None) -> Package:
     installed = {str(package.name) for package in store.packages()}
     if str(ModelName.parse(name)) not in installed:
         _export(name, precision)
-    return store.find(name)
+    return store.decoder(name)
 
 
 def _export(name: str, precision: Precision | None) -> None:

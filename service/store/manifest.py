@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,7 @@ CHAT_TEMPLATE_NAME = "chat_template.jinja"
 FORMAT_VERSION = 1
 
 KvDtype = Literal["float32", "float16"]
+Pooling = Literal["mean", "cls", "lasttoken", "max"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 TokenId = Annotated[int, msgspec.Meta(ge=0)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=100)]
@@ -74,8 +75,54 @@ class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     sha256: Sha256
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A package's own description; `files` lists every file beside the manifest.
+class EncoderArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What there is to know of an encoder before it is loaded. `hidden_size` is that of a token."""
+
+    family: str
+    num_layers: Positive
+    hidden_size: Positive
+    vocab_size: Positive
+
+
+class EncoderTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`pad` fills the rows of a batch up to the longest; the attention mask hides it."""
+
+    pad: TokenId
+
+
+class EncoderGraphs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`encoder` reads whole sequences: `last_hidden_state [B, S, hidden_size]`, or for a
+    cross-encoder `logits [B, 1]`."""
+
+    encoder: FileName
+
+
+class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the vectors of a text's tokens become the vector of the text.
+
+    `matryoshka`: a vector's beginning is a good vector too, of any length, or where
+    `matryoshka_dimensions` are named of these alone. `prompts` are put before a text by name, and
+    `default_prompt` names the one that a text gets which asks for none.
+    """
+
+    dimensions: Positive
+    pooling: Pooling
+    normalized: bool
+    matryoshka: bool = False
+    matryoshka_dimensions: tuple[Positive, ...] = ()
+    prompts: dict[str, str] = {}
+    default_prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts contradict each other."""
+        if any(size > self.dimensions for size in self.matryoshka_dimensions):
+            raise ValueError(f"a vector of {self.dimensions} dimensions cannot be cut to more")
+        if self.default_prompt is not None and self.default_prompt not in self.prompts:
+            raise ValueError(f"its default prompt {self.default_prompt!r} is none of its prompts")
+
+
+class _Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What packages of every kind say; `files` lists every file beside the manifest.
 
     `context_length` is in tokens; `created` in seconds since the epoch.
     """
@@ -85,20 +132,19 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     source: Source
     precision: str
     context_length: Positive
-    architecture: Architecture
-    tokens: Tokens
-    graphs: Graphs
     files: dict[FileName, FileRecord]
-    capabilities: tuple[str, ...] = ("completion",)
-    generation: GenerationDefaults = GenerationDefaults()
     format: int = FORMAT_VERSION
     producer: str = "retort"
 
     def __post_init__(self) -> None:
         """Raises ValueError if a graph is not among the files, and so would not be checked."""
-        for graph in (self.graphs.decoder, self.graphs.prefill):
-            if graph is not None and graph not in self.files:
+        for graph in self.graph_names():
+            if graph not in self.files:
                 raise ValueError(f"its graph {graph} is not among its files")
+
+    def graph_names(self) -> list[str]:
+        """The files that hold its graphs."""
+        return []
 
     @property
     def weights_bytes(self) -> int:
@@ -106,25 +152,70 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return sum(record.size for record in self.files.values())
 
 
-class _Version(msgspec.Struct):
+class Manifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The description of a decoder, which generates text. Packages that name no kind are such."""
+
+    architecture: Architecture
+    tokens: Tokens
+    graphs: Graphs
+    capabilities: tuple[str, ...] = ("completion",)
+    generation: GenerationDefaults = GenerationDefaults()
+    kind: Literal["decoder"] = "decoder"
+
+    def graph_names(self) -> list[str]:
+        return [name for name in (self.graphs.decoder, self.graphs.prefill) if name is not None]
+
+
+class EncoderManifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The description of an encoder, which reads whole texts.
+
+    It makes vectors if it has an `embedding`; otherwise it is a cross-encoder, which judges
+    pairs of texts.
+    """
+
+    kind: Literal["encoder"]
+    architecture: EncoderArchitecture
+    tokens: EncoderTokens
+    graphs: EncoderGraphs
+    capabilities: tuple[Literal["embedding", "rerank"], ...]
+    embedding: Embedding | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a graph not among the files, or capabilities not its own."""
+        _Package.__post_init__(self)
+        expected = ("rerank",) if self.embedding is None else ("embedding",)
+        if self.capabilities != expected:
+            raise ValueError(f"its capabilities are not {expected}, as its other parts say")
+
+    def graph_names(self) -> list[str]:
+        return [self.graphs.encoder]
+
+
+AnyManifest: TypeAlias = Manifest | EncoderManifest
+
+
+class _Head(msgspec.Struct):
     format: int
+    kind: str = "decoder"
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> AnyManifest:
     """Raises OSError if there is none, ValueError (one line) if it is not one of this version."""
     raw = (folder / MANIFEST_NAME).read_bytes()
     try:
-        version = msgspec.json.decode(raw, type=_Version).format
-        if version != FORMAT_VERSION:
+        head = msgspec.json.decode(raw, type=_Head)
+        if head.format != FORMAT_VERSION:
             raise ValueError(
-                f"it has format {version}, this version reads format {FORMAT_VERSION}; export the "
-                "model again"
+                f"it has format {head.format}, this version reads format {FORMAT_VERSION}; export "
+                "the model again"
             )
+        if head.kind == "encoder":
+            return msgspec.json.decode(raw, type=EncoderManifest)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"its {MANIFEST_NAME} is malformed: {error}") from error
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: AnyManifest) -> None:
     encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     (folder / MANIFEST_NAME).write_bytes(encoded + b"\n")

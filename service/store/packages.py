@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
-from service.errors import ModelNotFound, PackageCorrupt
-from service.store.manifest import MANIFEST_NAME, FileRecord, Manifest, read_manifest
+from service.errors import ModelNotFound, PackageCorrupt, WrongModelKind
+from service.store.manifest import (
+    MANIFEST_NAME,
+    EncoderManifest,
+    FileRecord,
+    Manifest,
+    read_manifest,
+)
 from service.store.names import ModelName
 
 _MAX_DEPTH = 4
@@ -19,11 +26,23 @@ _HIDDEN = "."
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A published package: a folder and the manifest in it."""
+    """A published package of a decoder: a folder and the manifest in it."""
 
     name: ModelName
     folder: Path
     manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderPackage:
+    """A published package of an encoder."""
+
+    name: ModelName
+    folder: Path
+    manifest: EncoderManifest
+
+
+AnyPackage: TypeAlias = Package | EncoderPackage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +51,7 @@ class Store:
 
     root: Path
 
-    def find(self, text: str) -> Package:
+    def find(self, text: str) -> AnyPackage:
         """The package called `text`. Raises ModelNotFound, or PackageCorrupt if it is damaged."""
         try:
             name = ModelName.parse(text)
@@ -40,7 +59,7 @@ class Store:
             raise _unknown(text) from None
         folder = self.root / name.folder
         try:
-            return Package(name, folder, read_manifest(folder))
+            return _read(name, folder)
         except (FileNotFoundError, NotADirectoryError):
             raise _unknown(text) from None
         except (OSError, ValueError) as error:
@@ -48,13 +67,30 @@ class Store:
             reason = error.strerror if isinstance(error, OSError) else error
             raise PackageCorrupt(f"The package of model {name} cannot be read: {reason}") from error
 
-    def packages(self) -> list[Package]:
+    def decoder(self, text: str) -> Package:
+        """As `find`; WrongModelKind if the package generates no text."""
+        package = self.find(text)
+        if isinstance(package, EncoderPackage):
+            what = "a reranker" if package.manifest.embedding is None else "an embedding model"
+            raise WrongModelKind(f"The model {package.name} is {what}: it generates no text.")
+        return package
+
+    def encoder(self, text: str) -> EncoderPackage:
+        """As `find`; WrongModelKind if the package only generates text."""
+        package = self.find(text)
+        if isinstance(package, Package):
+            raise WrongModelKind(
+                f"The model {package.name} generates text: it neither embeds nor ranks."
+            )
+        return package
+
+    def packages(self) -> list[AnyPackage]:
         """All readable packages by name; a damaged one is left out, as `find` would refuse it."""
-        found = []
+        found: list[AnyPackage] = []
         for folder in self._folders():
             try:
                 name = ModelName.from_folder(PurePosixPath(*folder.relative_to(self.root).parts))
-                found.append(Package(name, folder, read_manifest(folder)))
+                found.append(_read(name, folder))
             except (OSError, ValueError):
                 continue
         return sorted(found, key=lambda package: package.name)
@@ -66,7 +102,7 @@ class Store:
             yield from level
 
 
-def check_sizes(package: Package) -> None:
+def check_sizes(package: AnyPackage) -> None:
     """Raises PackageCorrupt if a file is missing, no regular file, or of another size."""
     for name, record in package.manifest.files.items():
         path = package.folder / name
@@ -80,7 +116,7 @@ def check_sizes(package: Package) -> None:
             )
 
 
-def check_hashes(package: Package) -> None:
+def check_hashes(package: AnyPackage) -> None:
     """Reads every file. Raises PackageCorrupt if one is not what the manifest says."""
     with ThreadPoolExecutor(2) as threads:
         files = package.manifest.files
@@ -111,6 +147,13 @@ def hash_file(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> s
     return digest.hexdigest()
 
 
+def _read(name: ModelName, folder: Path) -> AnyPackage:
+    manifest = read_manifest(folder)
+    if isinstance(manifest, EncoderManifest):
+        return EncoderPackage(name, folder, manifest)
+    return Package(name, folder, manifest)
+
+
 def _children(folder: Path) -> list[Path]:
     """The visible folders in `folder`; none if it cannot be read or was just replaced."""
     try:
@@ -119,7 +162,7 @@ def _children(folder: Path) -> list[Path]:
         return []
 
 
-def _hash_or_refuse(package: Package, name: str) -> str:
+def _hash_or_refuse(package: AnyPackage, name: str) -> str:
     try:
         return hash_file(package.folder / name)
     except OSError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from service.errors import ModelNotFound
-from service.store.packages import Package, Store, check_hashes, check_sizes
+from service.store.packages import AnyPackage, Store, check_hashes, check_sizes
 
 _RUN_WITH = """
 import runpy, sys
@@ -63,7 +63,7 @@ def the_error(finished: subprocess.CompletedProcess[str]) -> str:
     return errors[0].removeprefix("export: ")
 
 
-def whole_package(models: Path, name: str) -> Package | None:
+def whole_package(models: Path, name: str) -> AnyPackage | None:
     """The package, checked to the last byte; None if there is none."""
     try:
         package = Store(models).find(name)

@@ -10,9 +10,9 @@ from litestar import post
 from litestar.types import ASGIApp
 from numpy.typing import NDArray
 
+from service.api.awaited import AwaitedReply
 from service.api.body import read_json_body
 from service.api.encoding import Encoded, Encoder
-from service.api.openai.awaited import AwaitedReply
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.embedding_schema import (
     MAX_INPUTS,
@@ -21,7 +21,7 @@ from service.api.openai.embedding_schema import (
     EmbeddingRequest,
     EmbeddingUsage,
 )
-from service.api.openai.fields import EMBEDDING
+from service.api.openai.encoder_fields import EMBEDDING
 from service.api.openai.parameters import whole
 from service.api.state import HttpRequest, pool_of
 from service.api.work import off_loop_if_large

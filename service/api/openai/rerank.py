@@ -8,11 +8,11 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
+from service.api.awaited import AwaitedReply
 from service.api.body import read_json_body
 from service.api.encoding import Encoded, Encoder
-from service.api.openai.awaited import AwaitedReply
 from service.api.openai.decoder import RequestDecoder
-from service.api.openai.fields import RERANK
+from service.api.openai.encoder_fields import RERANK
 from service.api.openai.parameters import whole
 from service.api.openai.rerank_schema import (
     Document,

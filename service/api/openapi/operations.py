@@ -6,12 +6,16 @@ from typing import Final
 
 from service.api.openai.chat_schema import ChatChunk, ChatCompletion, ChatRequest
 from service.api.openai.completion_schema import CompletionRequest, TextCompletion
+from service.api.openai.embedding_schema import EmbeddingList, EmbeddingRequest
+from service.api.openai.encoder_fields import EMBEDDING, RERANK
 from service.api.openai.fields import CHAT, COMPLETION
 from service.api.openai.models import ModelList, ModelObject
+from service.api.openai.rerank_schema import RerankReply, RerankRequest
 from service.api.openapi.operation import Body, Errors, Operation
 from service.errors import (
     EngineFailure,
     Forbidden,
+    InputTooLong,
     InvalidApiKey,
     ModelNotFound,
     NotEnoughMemory,
@@ -22,6 +26,7 @@ from service.errors import (
     ShuttingDown,
     UnsupportedMediaType,
     WrongDevice,
+    WrongModelKind,
 )
 from service.health import Health
 
@@ -29,8 +34,9 @@ _OPEN: Final[Errors] = (RequestError, Forbidden)
 _ANY: Final[Errors] = (*_OPEN, InvalidApiKey, EngineFailure)
 _FIND: Final[Errors] = (*_ANY, ModelNotFound, PackageCorrupt)
 _BODY: Final[Errors] = (RequestTooLarge, UnsupportedMediaType)
-_MODEL: Final[Errors] = (*_FIND, *_BODY, WrongDevice, NotEnoughMemory, ShuttingDown)
+_MODEL: Final[Errors] = (*_FIND, *_BODY, WrongDevice, NotEnoughMemory, ShuttingDown, WrongModelKind)
 _GENERATION: Final[Errors] = (*_MODEL, Overloaded)
+_ENCODING: Final[Errors] = (*_GENERATION, InputTooLong)
 
 OPERATIONS: Final = (
     Operation(
@@ -50,6 +56,25 @@ OPERATIONS: Final = (
         _GENERATION,
         body=Body(CompletionRequest, COMPLETION),
         event=TextCompletion,
+    ),
+    Operation(
+        "post",
+        "/v1/embeddings",
+        "Turn texts into vectors",
+        EmbeddingList,
+        _ENCODING,
+        body=Body(EmbeddingRequest, EMBEDDING),
+    ),
+    *(
+        Operation(
+            "post",
+            path,
+            "Order documents by how well they answer a query",
+            RerankReply,
+            _ENCODING,
+            body=Body(RerankRequest, RERANK),
+        )
+        for path in ("/v1/rerank", "/rerank")
     ),
     Operation("get", "/v1/models", "List the models", ModelList, _ANY),
     Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),

@@ -44,7 +44,7 @@ def _export(models: Path, argument: Path | str, **options: object) -> Exported:
 
 def _manifest(models: Path, argument: Path | str, **options: object) -> Manifest:
     exported = _export(models, argument, **options)
-    return Store(models).find(str(exported.name)).manifest
+    return Store(models).decoder(str(exported.name)).manifest
 
 
 def _edit(folder: Path, file: str, **changes: object) -> None:
@@ -73,7 +73,7 @@ def _left_in_staging(models: Path) -> list[str]:
 
 def test_a_folder_becomes_a_package_that_passes_all_checks(models: Path) -> None:
     exported = _export(models, TIED)
-    package = Store(models).find("tiny_llama_a")
+    package = Store(models).decoder("tiny_llama_a")
     check_sizes(package)
     check_hashes(package)
     assert exported.folder == package.folder
@@ -234,7 +234,7 @@ def test_what_fails_to_verify_leaves_the_old_package(
     monkeypatch.setattr(pipeline, "verify_package", _refuse)
     with pytest.raises(ExportError, match="something else"):
         _export(models, TIED, precision=Precision.INT8)
-    package = Store(models).find("tiny_llama_a")
+    package = Store(models).decoder("tiny_llama_a")
     assert package.manifest == before
     check_hashes(package)
     assert _left_in_staging(models) == []
@@ -298,7 +298,7 @@ def test_a_damaged_source_is_refused_with_its_fault(
 
 
 def _package_of(models: Path, source: Path) -> Package:
-    return Store(models).find(str(_export(models, source).name))
+    return Store(models).decoder(str(_export(models, source).name))
 
 
 def test_a_chat_template_makes_a_chat_model(tmp_path: Path, models: Path) -> None:

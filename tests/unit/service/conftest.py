@@ -24,4 +24,4 @@ def damageable_package(smollm2_package: Package, tmp_path: Path) -> Package:
             os.link(path, folder / path.name)
         else:
             shutil.copy(path, folder / path.name)
-    return Store(tmp_path).find(str(name))
+    return Store(tmp_path).decoder(str(name))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.api.encoding import Encoder
 from service.dialogue.message import Message
-from service.engine.request import FinishReason, SamplingParams
-from service.errors import ModelNotFound, RetortError, ShuttingDown
+from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.engine.request import FinishReason, Logprobs, SamplingParams
+from service.errors import ModelNotFound, RequestError, RetortError, ShuttingDown
 from service.health import Health
+from service.options import GenerationOptions
 from service.settings import Settings
 from service.store.manifest import (
     Architecture,
@@ -21,24 +25,37 @@ from service.store.manifest import (
     Tokens,
 )
 from service.store.names import ModelName
-from service.store.packages import Package
+from service.store.packages import AnyPackage, Package
 
 CREATED = 1_700_000_000
 VOCAB_SIZE = 1000
 
 
 @dataclass(frozen=True)
+class FakeTextLogprobs:
+    logprobs: Logprobs
+    offset: int
+
+
+@dataclass(frozen=True)
 class FakeDelta:
     text: str
     finish_reason: FinishReason | None = None
+    reasoning: str = ""
+    logprobs: Sequence[FakeTextLogprobs] = ()
 
 
 @dataclass
 class Script:
-    """What generations do: the deltas, where to hold on until `go_on`, what to fail with."""
+    """What generations do: the deltas, where to hold on until `go_on`, what to fail with.
 
+    With logprobs each text is the token of its place in the script; its alternative is 7.
+    """
+
+    thoughts: Sequence[str] = ()
     texts: Sequence[str] = ("Hel", "lo", "")
     finish_reason: FinishReason = "stop"
+    stop_reason: str | int | None = None
     num_cached_tokens: int = 0
     hold_before: int | None = None
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,9 +66,24 @@ class Script:
 @dataclass
 class FakeGeneration:
     script: Script
-    num_prompt_tokens: int
+    prompt_token_ids: Sequence[int]
+    options: GenerationOptions
+    mean_logprob: float = 0.0
     num_output_tokens: int = 0
+    num_reasoning_tokens: int = 0
     is_aborted: bool = False
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        return len(self.prompt_token_ids)
+
+    @property
+    def stop_reason(self) -> str | int | None:
+        return self.script.stop_reason
+
+    @property
+    def prompt_logprobs(self) -> Sequence[Logprobs]:
+        return [self._logprobs(token_id) for token_id in self.prompt_token_ids[1:]]
 
     @property
     def num_cached_tokens(self) -> int:
@@ -61,26 +93,45 @@ class FakeGeneration:
         self.is_aborted = True
 
     async def __aiter__(self) -> AsyncIterator[FakeDelta]:
-        texts = self.script.texts
+        for thought in self.script.thoughts:
+            self.num_output_tokens += 1
+            self.num_reasoning_tokens += 1
+            yield FakeDelta("", reasoning=thought)
+        texts, offset = self.script.texts, 0
         for i, text in enumerate(texts):
             if i == self.script.hold_before:
                 await self.script.go_on.wait()
             if self.script.error is not None and i == len(texts) - 1:
                 raise self.script.error
             self.num_output_tokens += 1
-            yield FakeDelta(text, self.script.finish_reason if i == len(texts) - 1 else None)
+            logprobs = [FakeTextLogprobs(self._logprobs(i), offset)] if text else []
+            offset += len(text)
+            yield FakeDelta(
+                text,
+                self.script.finish_reason if i == len(texts) - 1 else None,
+                logprobs=[] if self.options.num_logprobs is None else logprobs,
+            )
+
+    def _logprobs(self, token_id: int) -> Logprobs:
+        num_top = self.options.num_logprobs or 0
+        return Logprobs(token_id, -0.5, ((token_id, -0.5), (7, -2.0))[:num_top])
 
 
 @dataclass(frozen=True)
 class Call:
     """What a request asked the model for."""
 
-    prompt_token_ids: list[int]
-    max_tokens: int | None
-    sampling: SamplingParams
-    stop: tuple[str, ...]
-    prompt_param: str = "messages"
-    continues_text: bool = False
+    prompts: list[list[int]]
+    options: GenerationOptions
+
+    @property
+    def prompt_token_ids(self) -> list[int]:
+        (prompt,) = self.prompts
+        return prompt
+
+    @property
+    def sampling(self) -> SamplingParams:
+        return self.options.sampling
 
 
 @dataclass
@@ -88,35 +139,59 @@ class FakeModel:
     manifest: Manifest
     script: Script
     system_fingerprint: str = "fp_test"
+    context_length: int = 512
+    template_variables: frozenset[str] = frozenset()
+    may_reason: bool = False
+    infill: bool = False
+    mean_logprobs: Sequence[float] = (0.0,)
     messages: list[Message] = field(default_factory=list)
+    template_options: TemplateOptions = DEFAULT_OPTIONS
     calls: list[Call] = field(default_factory=list)
     generations: list[FakeGeneration] = field(default_factory=list)
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+    def encode_chat(
+        self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
+    ) -> ChatPrompt:
         self.messages = list(messages)
-        return [1] * sum(1 + len(message.content) for message in messages)
+        self.template_options = options
+        length = sum(1 + len(message.content) for message in messages)
+        return ChatPrompt([1] * length, may_reason=self.may_reason)
+
+    def knows_variable(self, name: str) -> bool:
+        return name in self.template_variables
 
     def encode_text(self, text: str) -> list[int]:
         return [ord(character) % VOCAB_SIZE for character in text]
 
+    def encode_infill(self, prefix: str, suffix: str) -> list[int]:
+        if not self.infill:
+            raise RequestError("The model cannot fill in text.", param="suffix")
+        return [*self.encode_text(prefix), 0, *self.encode_text(suffix)]
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The script's text at that place, else the character of that number."""
+        texts = self.script.texts
+        if token_id < len(texts):
+            return texts[token_id].encode()
+        return b"\xf0\x9f" if token_id == 240 else chr(token_id).encode()
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return b"".join(map(self.token_bytes, token_ids)).decode(errors="replace")
+
     def generate(
-        self,
-        prompt_token_ids: list[int],
-        *,
-        max_tokens: int | None,
-        sampling: SamplingParams,
-        stop: tuple[str, ...],
-        prompt_param: str = "messages",
-        continues_text: bool = False,
-    ) -> FakeGeneration:
+        self, prompts: Sequence[Sequence[int]], options: GenerationOptions
+    ) -> list[FakeGeneration]:
         if self.script.refusal is not None:
             raise self.script.refusal
-        self.calls.append(
-            Call(prompt_token_ids, max_tokens, sampling, stop, prompt_param, continues_text)
-        )
-        generation = FakeGeneration(self.script, len(prompt_token_ids))
-        self.generations.append(generation)
-        return generation
+        self.calls.append(Call([[*prompt] for prompt in prompts], options))
+        means = itertools.cycle(self.mean_logprobs)
+        generations = [
+            FakeGeneration(self.script, prompt, options, next(means))
+            for prompt in prompts
+            for _ in range(options.num_choices)
+        ]
+        self.generations += generations
+        return generations
 
 
 @dataclass
@@ -128,7 +203,7 @@ class FakePool:
     is_draining: bool = False
     is_closed: bool = False
 
-    def installed(self) -> list[Package]:
+    def installed(self) -> list[AnyPackage]:
         return [self.find(name) for name in self.names]
 
     def find(self, name: str) -> Package:
@@ -142,6 +217,10 @@ class FakePool:
         if self.is_draining:
             raise ShuttingDown("The server is being stopped.")
         return self.model
+
+    async def encoder(self, name: str) -> Encoder:
+        self.find(name)
+        raise WrongModelKind(f"The model {name} generates text: it neither embeds nor ranks.")
 
     def health(self) -> Health:
         return Health(

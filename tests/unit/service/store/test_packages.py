@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def package(store: Store) -> Package:
     install(store.root, "tiny:q8")
-    return store.find("tiny:q8")
+    return store.decoder("tiny:q8")
 
 
 def _names(store: Store) -> list[str]:

@@ -1,0 +1,1 @@
+"""Encoders: embedding models and rerankers, many texts of many requests in one batch."""

@@ -1,0 +1,109 @@
+"""Texts to the sequences an encoder reads: special tokens included, pairs told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tokenizers
+
+from service.errors import PackageCorrupt, RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the encoder reads in one go. The tokens from `second_from` on belong to the second
+    text of a pair, which some models are told by another token type."""
+
+    token_ids: list[int]
+    second_from: int
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+
+class SequenceTokenizer:
+    """A model's tokenizer with its post-processor. Safe to use from several threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the `tokenizer.json` at `path`. Raises PackageCorrupt if it is none."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PackageCorrupt(
+                f"The package's tokenizer cannot be read: {error.strerror}."
+            ) from None
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(content)
+        except Exception as error:  # noqa: BLE001  the library raises bare Exception
+            raise PackageCorrupt(f"The package's tokenizer cannot be loaded: {error}.") from None
+        # Both are ours to do: one must be asked for, the other depends on the batch.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id, added tokens included."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Each text as a sequence. Raises RequestError for text that is not Unicode."""
+        return self._encode_batch(list(texts))
+
+    def encode_pairs(self, first: str, seconds: Sequence[str]) -> list[Tokens]:
+        """`first` with each of `seconds`. Raises RequestError for text that is not Unicode."""
+        return self._encode_batch([(first, second) for second in seconds])
+
+    def encode_cut(self, text: str, max_tokens: int) -> Tokens:
+        """The text's beginning: as many tokens as `max_tokens` hold beside the special ones."""
+        (encoding,) = self._bare([text])
+        encoding.truncate(max(0, max_tokens - self._tokenizer.num_special_tokens_to_add(False)))
+        return _tokens(self._tokenizer.post_process(encoding))
+
+    def encode_cut_pair(self, first: str, second: str, max_tokens: int) -> Tokens:
+        """The pair with the longer of the two cut until both fit, or both to the same length."""
+        one, other = self._bare([first, second])
+        room = max(0, max_tokens - self._tokenizer.num_special_tokens_to_add(True))
+        lengths = _cut_lengths(len(one.ids), len(other.ids), room)
+        one.truncate(lengths[0])
+        other.truncate(lengths[1])
+        return _tokens(self._tokenizer.post_process(one, other))
+
+    def _encode_batch(self, inputs: list[str] | list[tuple[str, str]]) -> list[Tokens]:
+        try:
+            return [_tokens(encoding) for encoding in self._tokenizer.encode_batch(inputs)]
+        except (UnicodeEncodeError, TypeError):
+            raise _not_unicode() from None
+
+    def _bare(self, texts: list[str]) -> list[tokenizers.Encoding]:
+        try:
+            encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch(
+                texts, add_special_tokens=False
+            )
+        except (UnicodeEncodeError, TypeError):
+            raise _not_unicode() from None
+        return encodings
+
+
+def _tokens(encoding: tokenizers.Encoding) -> Tokens:
+    """Some tokenizers call both texts 0: for such models all tokens are of the first type."""
+    type_ids = encoding.type_ids
+    return Tokens(encoding.ids, type_ids.index(1) if 1 in type_ids else len(type_ids))
+
+
+def _cut_lengths(first: int, second: int, room: int) -> tuple[int, int]:
+    """How much of both stays: the shorter one whole as long as it takes at most half the room."""
+    if first + second <= room:
+        return first, second
+    if first <= room // 2:
+        return first, room - first
+    if second <= room // 2:
+        return room - second, second
+    return room - room // 2, room // 2
+
+
+def _not_unicode() -> RequestError:
+    return RequestError(
+        "The text contains a lone surrogate, which no character is.", code="invalid_unicode"
+    )
