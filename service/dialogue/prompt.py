@@ -13,11 +13,13 @@ class TemplateOptions:
     """`variables` are given to the template besides the messages, as (name, value) pairs.
 
     With `continues_final_message` the prompt ends where the last message's text ends, so that the
-    answer goes on with it; otherwise an answer of its own begins.
+    answer goes on with it; otherwise an answer of its own begins, or none without
+    `begins_answer`.
     """
 
     variables: tuple[tuple[str, TemplateValue], ...] = ()
     continues_final_message: bool = False
+    begins_answer: bool = True
 
 
 DEFAULT_OPTIONS = TemplateOptions()

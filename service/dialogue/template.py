@@ -94,7 +94,7 @@ class ChatTemplate:
             "messages": fields,
             "tools": None,
             "documents": None,
-            "add_generation_prompt": not options.continues_final_message,
+            "add_generation_prompt": options.begins_answer and not options.continues_final_message,
             BUDGET: Budget(sum(map(len, texts))),
         }
         rendered = _run(self._template, variables)
