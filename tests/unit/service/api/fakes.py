@@ -12,7 +12,13 @@ from service.api.encoding import Encoder
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.engine.request import FinishReason, Logprobs, SamplingParams
-from service.errors import ModelNotFound, RequestError, RetortError, ShuttingDown
+from service.errors import (
+    ModelNotFound,
+    RequestError,
+    RetortError,
+    ShuttingDown,
+    WrongModelKind,
+)
 from service.health import Health
 from service.options import GenerationOptions
 from service.settings import Settings
