@@ -16,6 +16,7 @@ from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
 from service.api.openai.models import list_models, retrieve_model
 from service.api.openai.rerank import rerank
+from service.api.openai.tokenization import count_input_tokens, detokenize, tokenize
 from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health
 from service.api.state import hold_pool, hold_settings, hold_startup_failure
@@ -26,6 +27,9 @@ _ROUTES = [
     create_completion,
     create_embedding,
     rerank,
+    tokenize,
+    detokenize,
+    count_input_tokens,
     list_models,
     retrieve_model,
     greet,

@@ -11,6 +11,15 @@ from service.api.openai.encoder_fields import EMBEDDING, RERANK
 from service.api.openai.fields import CHAT, COMPLETION
 from service.api.openai.models import ModelList, ModelObject
 from service.api.openai.rerank_schema import RerankReply, RerankRequest
+from service.api.openai.tokenization_schema import (
+    DETOKENIZE,
+    TOKENIZE,
+    Detokenized,
+    DetokenizeRequest,
+    InputTokens,
+    Tokenized,
+    TokenizeRequest,
+)
 from service.api.openapi.operation import Body, Errors, Operation
 from service.errors import (
     EngineFailure,
@@ -75,6 +84,36 @@ OPERATIONS: Final = (
             body=Body(RerankRequest, RERANK),
         )
         for path in ("/v1/rerank", "/rerank")
+    ),
+    *(
+        Operation(
+            "post",
+            path,
+            "Tell the tokens of a prompt or of messages",
+            Tokenized,
+            _MODEL,
+            body=Body(TokenizeRequest, TOKENIZE),
+        )
+        for path in ("/v1/tokenize", "/tokenize")
+    ),
+    *(
+        Operation(
+            "post",
+            path,
+            "Turn tokens into their text",
+            Detokenized,
+            _MODEL,
+            body=Body(DetokenizeRequest, DETOKENIZE),
+        )
+        for path in ("/v1/detokenize", "/detokenize")
+    ),
+    Operation(
+        "post",
+        "/v1/chat/completions/input_tokens",
+        "Count the tokens of a conversation",
+        InputTokens,
+        _MODEL,
+        body=Body(ChatRequest, CHAT),
     ),
     Operation("get", "/v1/models", "List the models", ModelList, _ANY),
     Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),
