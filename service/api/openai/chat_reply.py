@@ -25,6 +25,7 @@ from service.api.openai.reply import (
     UsageIn,
     event,
     failure_events,
+    stop_reason_of,
     usage_of,
 )
 from service.api.whole import Answer
@@ -61,7 +62,7 @@ class ChatReply:
             ),
             logprobs=None if token_bytes is None else chat_logprobs(answer.logprobs, token_bytes),
             finish_reason=answer.finish_reason,
-            stop_reason=answer.generation.stop_reason,
+            stop_reason=stop_reason_of(answer.generation),
         )
 
 
@@ -94,7 +95,7 @@ class ChatChunks:
                 index=index,
                 delta=MessageDelta(),
                 finish_reason=delta.finish_reason,
-                stop_reason=self.generations[index].stop_reason,
+                stop_reason=stop_reason_of(self.generations[index]),
             )
             events += event(self._chunk([choice], self._usage_so_far()))
         return events

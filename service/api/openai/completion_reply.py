@@ -24,6 +24,7 @@ from service.api.openai.reply import (
     UsageIn,
     event,
     failure_events,
+    stop_reason_of,
     usage_of,
 )
 from service.api.whole import Answer
@@ -95,7 +96,7 @@ class CompletionReply:
             index=place,
             logprobs=self.shape.logprobs(index, answer.generation, answer.logprobs, is_first=True),
             finish_reason=answer.finish_reason,
-            stop_reason=answer.generation.stop_reason,
+            stop_reason=stop_reason_of(answer.generation),
         )
 
 
@@ -130,7 +131,7 @@ class CompletionChunks:
                 text="",
                 index=index,
                 finish_reason=delta.finish_reason,
-                stop_reason=self.generations[index].stop_reason,
+                stop_reason=stop_reason_of(self.generations[index]),
             )
             events += self._event(choice)
         return events

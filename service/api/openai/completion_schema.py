@@ -39,7 +39,7 @@ class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
     index: int = 0
     logprobs: CompletionLogprobs | None = None
     finish_reason: FinishReason | None = None
-    stop_reason: str | int | UnsetType | None = UNSET
+    stop_reason: str | int | UnsetType = UNSET
 
 
 class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):

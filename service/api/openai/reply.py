@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.api.error_mapping import error_body
 from service.api.facade import Generation
@@ -77,6 +78,12 @@ def usage_of(generations: Sequence[Generation], num_choices: int) -> Usage:
             reasoning_tokens=sum(each.num_reasoning_tokens for each in generations)
         ),
     )
+
+
+def stop_reason_of(generation: Generation) -> str | int | UnsetType:
+    """vLLM's extension: it is there where one of the request's own stops ended the answer."""
+    reason = generation.stop_reason
+    return UNSET if reason is None else reason
 
 
 def event(chunk: msgspec.Struct) -> bytes:

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from service.app import create_app
+from service.engine.request import Logprobs
 from service.errors import ShuttingDown, StartupError
+from service.options import GenerationOptions
 from service.server import bound_socket, serve
 from service.settings import Settings, read_settings
 from tests.unit.service.api.fakes import FakeDelta, FakeModel, FakePool, Script, fake_pool
@@ -25,8 +27,13 @@ class TickingGeneration:
 
     num_prompt_tokens: int
     closing: asyncio.Event
+    prompt_token_ids: Sequence[int] = ()
     num_cached_tokens: int = 0
     num_output_tokens: int = 0
+    num_reasoning_tokens: int = 0
+    stop_reason: None = None
+    prompt_logprobs: Sequence[Logprobs] = ()
+    mean_logprob: float = 0.0
 
     def abort(self) -> None:
         sys.stderr.write("aborted\n")
@@ -46,8 +53,10 @@ class TickingGeneration:
 class TickingModel(FakeModel):
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def generate(self, prompt_token_ids: list[int], **_: object) -> TickingGeneration:  # type: ignore[override]
-        return TickingGeneration(len(prompt_token_ids), self.closing)
+    def generate(  # type: ignore[override]
+        self, prompts: Sequence[Sequence[int]], options: GenerationOptions
+    ) -> list[TickingGeneration]:
+        return [TickingGeneration(len(prompt), self.closing) for prompt in prompts]
 
 
 @dataclass

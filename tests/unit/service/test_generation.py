@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.request import FinishReason
+from service.engine.async_engine import AsyncEngine
+from service.engine.request import FinishReason, Request
 from service.errors import EngineFailure
 from service.generation import Generation, TextDelta
-from service.text.detokenizer import Detokenizer
-from service.text.stop import StopStrings
+from service.options import GenerationOptions
 from service.text.token_bytes import read_token_bytes
 from service.text.tokenizer_json import TokenizerJson
 from tests.unit.service.engine.requests import GREEDY
@@ -27,6 +27,8 @@ BYTE_LEVEL = byte_level()
 END = id_of(BYTE_LEVEL, "<|im_end|>")
 VOCAB_SIZE = BYTE_LEVEL.get_vocab_size()
 
+
+PLAIN = GenerationOptions()
 
 TOKEN_BYTES = read_token_bytes(TokenizerJson.parse(BYTE_LEVEL.to_str().encode()))
 
@@ -44,16 +46,34 @@ def _tokens(text: str) -> list[int]:
     return token_ids
 
 
+def _generation(
+    engine: AsyncEngine,
+    prompt: Sequence[int],
+    max_tokens: int,
+    end: int,
+    options: GenerationOptions = PLAIN,
+) -> Generation:
+    request = Request(
+        engine.new_id(),
+        list(prompt),
+        max_tokens,
+        frozenset({end}) | options.stop_token_ids,
+        GREEDY,
+        min_tokens=options.min_tokens,
+        num_logprobs=options.num_logprobs,
+    )
+    (stream,) = engine.submit([request])
+    return Generation(engine, stream, TOKEN_BYTES, options)
+
+
 @asynccontextmanager
 async def _generating(
     script: Sequence[int], *, stop: Sequence[str] = (), max_tokens: int = 500
 ) -> AsyncIterator[tuple[Generation, ScriptRunner]]:
     runner = ScriptRunner(script, end=END, vocab_size=VOCAB_SIZE)
     async with running_engine(runner) as engine:
-        stream = engine.submit(
-            [1, 2, 3], max_tokens=max_tokens, stop_token_ids=frozenset({END}), sampling=GREEDY
-        )
-        yield Generation(engine, stream, Detokenizer(TOKEN_BYTES), StopStrings(stop)), runner
+        options = GenerationOptions(stop=tuple(stop))
+        yield _generation(engine, [1, 2, 3], max_tokens, END, options), runner
 
 
 async def _answer(
@@ -186,10 +206,7 @@ async def test_prompt_and_cached_tokens_are_counted() -> None:
     async with running_engine(runner) as engine:
         counts = []
         for _ in range(2):
-            stream = engine.submit(
-                list(range(20)), max_tokens=5, stop_token_ids=frozenset({END}), sampling=GREEDY
-            )
-            generation = Generation(engine, stream, Detokenizer(TOKEN_BYTES), StopStrings(()))
+            generation = _generation(engine, range(20), 5, END)
             assert [delta.finish_reason async for delta in generation] == ["stop"]
             counts.append((generation.num_prompt_tokens, generation.num_cached_tokens))
     assert counts == [(20, 0), (20, 19)]
@@ -202,10 +219,86 @@ async def test_the_token_that_ends_an_answer_is_no_text_whatever_its_spelling() 
     script = _tokens("hello")
     runner = ScriptRunner(script, end=end, vocab_size=VOCAB_SIZE)
     async with running_engine(runner) as engine:
-        stream = engine.submit(
-            [1, 2, 3], max_tokens=50, stop_token_ids=frozenset({end}), sampling=GREEDY
-        )
-        generation = Generation(engine, stream, Detokenizer(TOKEN_BYTES), StopStrings(()))
+        generation = _generation(engine, [1, 2, 3], 50, end)
         text = "".join([delta.text async for delta in generation])
     assert text == "hello"
     assert generation.num_output_tokens == len(script) + 1
+
+
+@pytest.mark.anyio
+async def test_logprobs_come_with_the_text_that_shows() -> None:
+    script = _tokens("ab 🙂 there you")
+    options = GenerationOptions(stop=("there",), num_logprobs=1)
+    runner = ScriptRunner(script, end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        generation = _generation(engine, [1, 2], 50, END, options)
+        deltas = [delta async for delta in generation]
+    text = "".join(delta.text for delta in deltas)
+    found = [item for delta in deltas for item in delta.logprobs]
+    assert text == "ab 🙂 "
+    shown = b"".join(TOKEN_BYTES.pieces[item.logprobs.token_id] for item in found).decode()
+    assert shown.startswith(text)
+    assert [item.offset for item in found] == sorted(item.offset for item in found)
+    assert all(item.offset < len(text) for item in found)
+    assert all(item.logprobs.logprob == item.logprobs.top[0][1] for item in found)
+    assert generation.stop_reason == "there"
+
+
+@pytest.mark.anyio
+async def test_the_token_that_ends_an_answer_has_no_logprobs_but_counts_in_the_mean() -> None:
+    runner = ScriptRunner(_tokens("hi"), end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        generation = _generation(engine, [1], 50, END, GenerationOptions(num_logprobs=0))
+        deltas = [delta async for delta in generation]
+    found = [item.logprobs for delta in deltas for item in delta.logprobs]
+    assert [item.token_id for item in found] == _tokens("hi")
+    assert generation.mean_logprob == pytest.approx(found[0].logprob)
+    assert generation.stop_reason is None
+
+
+@pytest.mark.anyio
+async def test_a_stop_token_of_the_request_is_told() -> None:
+    (stop,) = _tokens("!")
+    options = GenerationOptions(stop_token_ids=frozenset({stop}))
+    runner = ScriptRunner([*_tokens("hi"), stop, stop], end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        generation = _generation(engine, [1], 50, END, options)
+        text = "".join([delta.text async for delta in generation])
+    assert (text, generation.stop_reason) == ("hi", stop)
+
+
+@pytest.mark.anyio
+async def test_no_stop_string_counts_before_its_time() -> None:
+    script = _tokens("a b a b a b")
+    options = GenerationOptions(stop=("b",), min_tokens=len(_tokens("a b a")))
+    runner = ScriptRunner(script, end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        generation = _generation(engine, [1], 50, END, options)
+        text = "".join([delta.text async for delta in generation])
+    assert text == "a b a "
+
+
+@pytest.mark.anyio
+async def test_thoughts_come_apart_and_are_counted() -> None:
+    thoughts, answer = "<think>\nhm, so\n</think>", "\n\nyes"
+    runner = ScriptRunner(_tokens(thoughts) + _tokens(answer), end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        options = GenerationOptions(splits_reasoning=True)
+        generation = _generation(engine, [1], 500, END, options)
+        deltas = [delta async for delta in generation]
+    assert "".join(delta.reasoning for delta in deltas) == "hm, so"
+    assert "".join(delta.text for delta in deltas) == "yes"
+    tags = len(_tokens("<think>"))
+    assert 0 < generation.num_reasoning_tokens <= len(_tokens(thoughts))
+    assert generation.num_reasoning_tokens >= len(_tokens(thoughts)) - tags
+
+
+@pytest.mark.anyio
+async def test_a_request_for_no_tokens_ends_with_its_prompt() -> None:
+    runner = ScriptRunner(_tokens("hi"), end=END, vocab_size=VOCAB_SIZE)
+    async with running_engine(runner) as engine:
+        generation = _generation(engine, [1, 2, 3], 0, END)
+        deltas = [delta async for delta in generation]
+    assert [(delta.text, delta.finish_reason) for delta in deltas] == [("", "length")]
+    assert generation.num_output_tokens == 0
+    assert runner.num_decoded == 0

@@ -10,6 +10,7 @@ import pytest
 import service.pool
 from service.errors import ModelNotFound, PackageCorrupt, ShuttingDown
 from service.model import LoadedModel
+from service.options import GenerationOptions
 from service.pool import ModelPool
 from service.runtime.providers import CPU, Device, Provider
 from service.settings import Settings
@@ -19,6 +20,7 @@ from tests.unit.service.engine.requests import GREEDY
 pytestmark = pytest.mark.anyio
 
 NAME = "smollm2:135m"
+FOUR_TOKENS = GenerationOptions(max_tokens=4, sampling=GREEDY)
 
 
 def _pool(models: Path) -> ModelPool:
@@ -130,13 +132,13 @@ async def test_draining_refuses_new_work_and_lets_the_old_finish(
 ) -> None:
     async with _opened(tmp_path) as pool:
         model = await pool.get(NAME)
-        generation = model.generate([5, 6, 7], max_tokens=4, sampling=GREEDY, stop=())
+        (generation,) = model.generate([[5, 6, 7]], FOUR_TOKENS)
         pool.drain()
         assert pool.health().status == "draining"
         with pytest.raises(ShuttingDown):
             await pool.get(NAME)
         with pytest.raises(ShuttingDown):
-            model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
+            model.generate([[5]], FOUR_TOKENS)
         deltas = [delta async for delta in generation]
         assert deltas[-1].finish_reason == "length"
 
@@ -148,7 +150,7 @@ async def test_draining_in_the_midst_of_a_load(damageable_package: Package, tmp_
         pool.drain()
         model = await loading
         with pytest.raises(ShuttingDown):
-            model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
+            model.generate([[5]], FOUR_TOKENS)
 
 
 async def test_closing_ends_what_runs_and_may_be_repeated(
@@ -156,9 +158,8 @@ async def test_closing_ends_what_runs_and_may_be_repeated(
 ) -> None:
     pool = _pool(tmp_path)
     model = await pool.get(NAME)
-    generations = [
-        model.generate([5, index], max_tokens=100, sampling=GREEDY, stop=()) for index in range(3)
-    ]
+    options = GenerationOptions(max_tokens=100, sampling=GREEDY)
+    generations = [model.generate([[5, index]], options)[0] for index in range(3)]
     assert pool.health().models[0].num_running == 2
     assert pool.health().models[0].num_waiting == 1
     closing = asyncio.create_task(pool.close())
@@ -179,4 +180,4 @@ async def test_closing_waits_for_a_load(damageable_package: Package, tmp_path: P
     await pool.close()
     model = await loading
     with pytest.raises(ShuttingDown):
-        model.generate([5], max_tokens=4, sampling=GREEDY, stop=())
+        model.generate([[5]], FOUR_TOKENS)

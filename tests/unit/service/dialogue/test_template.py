@@ -5,17 +5,21 @@ from datetime import datetime
 import pytest
 
 from service.dialogue.message import Message
+from service.dialogue.prompt import DEFAULT_OPTIONS, TemplateOptions
 from service.dialogue.template import ChatTemplate
 from service.errors import PackageCorrupt, RequestError
 from service.text.segment import Segment
 from tests.unit.service.dialogue.samples import CHATML, LLAMA2, LLAMA3, MISTRAL, ZEPHYR
 
+CONTINUED = TemplateOptions(continues_final_message=True)
 HELLO = [Message("user", " hello\n")]
 CHAT = [Message("user", "hi"), Message("assistant", " yes "), Message("user", "thanks")]
 
 
-def _text(template: ChatTemplate, messages: list[Message], *, prompt: bool = True) -> str:
-    segments = template.render(messages, add_generation_prompt=prompt)
+def _text(
+    template: ChatTemplate, messages: list[Message], options: TemplateOptions = DEFAULT_OPTIONS
+) -> str:
+    segments = template.render(messages, options)
     return "".join(segment.text for segment in segments)
 
 
@@ -52,8 +56,39 @@ def test_known_styles(source: str, expected: str) -> None:
     assert _rendered(source, CHAT) == expected
 
 
-def test_the_prompt_for_an_answer_can_be_left_out() -> None:
-    assert _text(ChatTemplate(CHATML), CHAT, prompt=False).endswith("thanks<|im_end|>\n")
+@pytest.mark.parametrize("source", [CHATML, LLAMA2, LLAMA3, MISTRAL, ZEPHYR])
+def test_a_final_message_can_be_continued(source: str) -> None:
+    """The prompt ends where the message does, with its own last space, and not with its end."""
+    template = ChatTemplate(source, bos_token="<s>", eos_token="</s>")
+    messages = [Message("user", "hi"), Message("assistant", "It is ")]
+    assert _text(template, messages, CONTINUED).endswith("It is ")
+    assert not _text(template, messages).endswith("It is ")
+
+
+def test_a_final_message_that_the_template_leaves_out_cannot_be_continued() -> None:
+    template = ChatTemplate("{{ messages[0].content }}")
+    with pytest.raises(RequestError) as raised:
+        template.render(CHAT, CONTINUED)
+    assert raised.value.param == "continue_final_message"
+
+
+def test_a_template_gets_the_variables_that_it_knows() -> None:
+    template = ChatTemplate("{{ 'deep' if enable_thinking else 'quick' }}")
+    for value, text in ((True, "deep"), (False, "quick")):
+        options = TemplateOptions((("enable_thinking", value),))
+        assert _text(template, HELLO, options) == text
+    with pytest.raises(RequestError) as raised:
+        template.render(HELLO, TemplateOptions((("thinking", True),)))
+    assert raised.value.param == "chat_template_kwargs.thinking"
+
+
+def test_thoughts_and_call_ids_reach_the_template() -> None:
+    source = "{% for m in messages %}{{ m.reasoning_content }}|{{ m.tool_call_id }};{% endfor %}"
+    messages = [
+        Message("assistant", "a", reasoning="hm"),
+        Message("tool", "b", tool_call_id="call_1"),
+    ]
+    assert _rendered(source, messages) == "hm|;|call_1;"
 
 
 def test_names_are_given_only_where_there_are_any() -> None:

@@ -56,9 +56,9 @@ def _submit(
     max_tokens: int = 5,
     sampling: SamplingParams = GREEDY,
 ) -> TokenStream:
-    return engine.submit(
-        list(prompt), max_tokens=max_tokens, stop_token_ids=frozenset(), sampling=sampling
-    )
+    request = Request(engine.new_id(), list(prompt), max_tokens, frozenset(), sampling)
+    (stream,) = engine.submit([request])
+    return stream
 
 
 async def _until_decoded(runner: GatedRunner, count: int) -> None:
@@ -203,3 +203,19 @@ async def test_odd_seeds_do_not_end_the_thread(seed: int) -> None:
     async with running_engine(SlotRunner(num_slots=1)) as engine:
         token_ids, _ = await read(_submit(engine, [1, 2], sampling=SamplingParams(seed=seed)))
     assert len(token_ids) == 5
+
+
+async def test_requests_that_belong_together_are_taken_together() -> None:
+    """However many, they count as one where the queue is bounded."""
+    runner = GatedRunner(num_slots=1)
+    async with running_engine(runner, max_queue=1) as engine:
+        group = [Request(engine.new_id(), [1, index], 1, frozenset(), GREEDY) for index in range(9)]
+        streams = engine.submit(group)
+        last = _submit(engine, [5], 1)
+        with pytest.raises(Overloaded):
+            _submit(engine, [6], 1)
+        runner.let_through(10)
+        assert [(await read(stream))[1] for stream in [*streams, last]] == ["length"] * 10
+        again = _submit(engine, [7], 1)
+        runner.let_through(1)
+        await read(again)

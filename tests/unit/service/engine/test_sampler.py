@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from service.engine.request import SamplingParams
-from service.engine.sampler import Logits, _draw_nucleus, make_sampler
+from service.engine.sampler import Logits, Sampler, _draw_nucleus, make_sampler
+from tests.unit.service.engine.requests import make_request
 
 DRAWS = 4000
 
@@ -35,8 +36,12 @@ def _reference(logits: Logits, temperature: float, top_p: float) -> NDArray[np.f
     return total
 
 
+def _sampler(params: SamplingParams) -> Sampler:
+    return make_sampler(make_request([1], sampling=params))
+
+
 def _drawn(logits: Logits, params: SamplingParams, count: int = DRAWS) -> NDArray[np.int64]:
-    sampler = make_sampler(params)
+    sampler = _sampler(params)
     return np.bincount([sampler(logits) for _ in range(count)], minlength=len(logits))
 
 
@@ -82,7 +87,7 @@ def test_the_nucleus_of_a_flat_distribution_is_wide() -> None:
     """Every token is far below any threshold relative to the sum, none relative to the peak."""
     logits = np.zeros(40_000, np.float32)
     logits[7] = 1.0
-    sampler = make_sampler(SamplingParams(top_p=0.5, seed=3))
+    sampler = _sampler(SamplingParams(top_p=0.5, seed=3))
     drawn = {sampler(logits) for _ in range(300)}
     assert len(drawn) > 250
     assert max(drawn) < 20_010, "of equals the first belong to the nucleus"
@@ -107,7 +112,7 @@ def test_no_token_is_too_unlikely_for_a_nucleus_that_needs_it() -> None:
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 1000])
 def test_greedy_takes_the_largest_and_the_first_of_equals(size: int) -> None:
     logits = np.zeros(size, np.float32)
-    sampler = make_sampler(SamplingParams(temperature=0.0))
+    sampler = _sampler(SamplingParams(temperature=0.0))
     assert sampler(logits) == 0
     logits[size // 2 :] = 1.0
     assert sampler(logits) == size // 2
@@ -125,7 +130,7 @@ def test_greedy_takes_the_largest_and_the_first_of_equals(size: int) -> None:
 )
 def test_at_the_ends_the_largest_is_certain(params: SamplingParams) -> None:
     logits = _logits(1000, seed=4, spread=30)
-    sampler = make_sampler(params)
+    sampler = _sampler(params)
     assert {sampler(logits) for _ in range(50)} == {int(logits.argmax())}
 
 
@@ -139,7 +144,7 @@ def test_at_the_ends_the_largest_is_certain(params: SamplingParams) -> None:
 def test_what_is_drawn_has_a_probability(
     logits: Logits, temperature: float, top_p: float, seed: int
 ) -> None:
-    token_id = make_sampler(SamplingParams(temperature, top_p, seed=seed))(logits)
+    token_id = _sampler(SamplingParams(temperature, top_p, seed=seed))(logits)
     assert 0 <= token_id < len(logits)
     gap = float(logits.max() - logits[token_id])
     assert gap / max(temperature, 1e-5) < 110, "float32 knows no smaller probability"
@@ -150,7 +155,7 @@ def test_what_is_drawn_has_a_probability(
 def test_a_masked_token_is_never_drawn(size: int, num_masked: int, seed: int) -> None:
     logits = _logits(size, seed=size)
     logits[size - min(num_masked, size - 1) :] = -np.inf
-    token_id = make_sampler(SamplingParams(seed=seed))(logits)
+    token_id = _sampler(SamplingParams(seed=seed))(logits)
     assert np.isfinite(logits[token_id])
 
 
@@ -159,7 +164,7 @@ def test_a_seed_repeats_and_another_does_not(params: SamplingParams) -> None:
     rows = [_logits(500, seed=row) for row in range(40)]
 
     def tokens(params: SamplingParams) -> list[int]:
-        sampler = make_sampler(params)
+        sampler = _sampler(params)
         return [sampler(row) for row in rows]
 
     assert tokens(params) == tokens(params)
@@ -171,7 +176,7 @@ def test_a_seed_repeats_and_another_does_not(params: SamplingParams) -> None:
 def test_logits_are_left_as_they_were() -> None:
     logits = _logits(300, seed=2)
     before = logits.copy()
-    sampler = make_sampler(SamplingParams(1.0, 0.9, frequency_penalty=1, presence_penalty=1))
+    sampler = _sampler(SamplingParams(1.0, 0.9, frequency_penalty=1, presence_penalty=1))
     for _ in range(5):
         sampler(logits)
     np.testing.assert_array_equal(logits, before)
@@ -181,9 +186,7 @@ def test_logits_are_left_as_they_were() -> None:
 def test_penalties_follow_the_formula(frequency: float, presence: float) -> None:
     """`logit - count * frequency - (count > 0) * presence`, over what was generated."""
     logits = _logits(12, seed=9, spread=1.0)
-    sampler = make_sampler(
-        SamplingParams(0.0, frequency_penalty=frequency, presence_penalty=presence)
-    )
+    sampler = _sampler(SamplingParams(0.0, frequency_penalty=frequency, presence_penalty=presence))
     counts = np.zeros(12)
     for _ in range(60):
         expected = logits - counts * frequency - (counts > 0) * presence
@@ -197,9 +200,7 @@ def test_penalties_change_what_is_drawn() -> None:
     logits = np.zeros(2, np.float32)
     repeats = 0
     for seed in range(DRAWS):
-        sampler = make_sampler(
-            SamplingParams(presence_penalty=1.0, frequency_penalty=0.5, seed=seed)
-        )
+        sampler = _sampler(SamplingParams(presence_penalty=1.0, frequency_penalty=0.5, seed=seed))
         repeats += sampler(logits) == sampler(logits)
     counts = np.array([repeats, DRAWS - repeats])
     assert _fits(counts, _reference(np.array([-1.5, 0], np.float32), 1.0, 1.0))
@@ -211,9 +212,76 @@ def test_what_is_no_number_is_shown_and_not_drawn_over(value: float, temperature
     """The engine fails a request whose token's logit is not finite; so that one must be chosen."""
     logits = _logits(300, seed=2)
     logits[200] = value
-    assert make_sampler(SamplingParams(temperature, seed=1))(logits) == 200
+    assert _sampler(SamplingParams(temperature, seed=1))(logits) == 200
 
 
 def test_a_row_without_a_possible_token_shows_it() -> None:
     logits = np.full(300, -np.inf, np.float32)
-    assert not np.isfinite(logits[make_sampler(SamplingParams(seed=1))(logits)])
+    assert not np.isfinite(logits[_sampler(SamplingParams(seed=1))(logits)])
+
+
+def test_top_k_leaves_the_k_likeliest() -> None:
+    logits = _logits(300, seed=1)
+    counts = _drawn(logits, SamplingParams(top_k=4, seed=5))
+    kept = np.argsort(-logits, kind="stable")[:4]
+    assert {*np.flatnonzero(counts)} == {*kept}
+    weights = np.where(np.isin(np.arange(300), kept), np.exp(logits.astype(np.float64)), 0)
+    assert _fits(counts, weights / weights.sum())
+
+
+def test_top_p_is_of_what_top_k_left() -> None:
+    logits = np.log(np.array([0.4, 0.3, 0.2, 0.1], np.float32))
+    # Of the two likeliest the first has 4/7: it alone reaches a half.
+    assert {*np.flatnonzero(_drawn(logits, SamplingParams(top_k=2, top_p=0.5, seed=2)))} == {0}
+    assert {*np.flatnonzero(_drawn(logits, SamplingParams(top_k=2, top_p=0.6, seed=2)))} == {0, 1}
+
+
+@pytest.mark.parametrize("others", [{}, {"top_p": 0.999}, {"top_k": 200}])
+def test_min_p_leaves_out_what_is_much_less_likely(others: dict[str, float]) -> None:
+    logits = _logits(300, seed=3)
+    params = SamplingParams(
+        min_p=0.2, seed=5, top_p=others.get("top_p", 1), top_k=int(others.get("top_k", 0))
+    )
+    counts = _drawn(logits, params)
+    relative = np.exp(logits.astype(np.float64) - logits.max())
+    assert {*np.flatnonzero(counts)} <= {*np.flatnonzero(relative >= 0.2)}
+    weights = np.where(relative >= 0.2, relative, 0)
+    assert _fits(counts, weights / weights.sum())
+
+
+def test_a_bias_moves_and_bans() -> None:
+    logits = np.array([3, 2, 1], np.float32)
+    banned = SamplingParams(temperature=0, logit_bias=((0, -100), (2, 1.5)))
+    assert _sampler(banned)(logits) == 2
+    np.testing.assert_array_equal(logits, [3, 2, 1], err_msg="the model's logits stay")
+
+
+def test_repetition_counts_the_prompt_and_the_output() -> None:
+    params = SamplingParams(temperature=0, repetition_penalty=2)
+    sampler = make_sampler(make_request([0], sampling=params))
+    logits = np.array([4, 3, 2.5, -1], np.float32)
+    assert [sampler(logits) for _ in range(3)] == [1, 2, 0]
+    negative = np.array([-3, -4, -7, -9], np.float32)
+    assert make_sampler(make_request([0], sampling=params))(negative) == 1
+
+
+def test_no_stop_token_comes_before_its_time() -> None:
+    request = make_request([0], stop=frozenset({2}))
+    request.min_tokens = 2
+    sampler = make_sampler(request)
+    logits = np.array([0, 1, 9], np.float32)
+    assert [sampler(logits) for _ in range(3)] == [1, 1, 2]
+
+
+def test_choices_of_one_seed_differ_and_each_repeats() -> None:
+    logits = _logits(300, seed=9)
+
+    def drawn(choice: int) -> list[int]:
+        sampler = _sampler(SamplingParams(seed=5, choice=choice))
+        return [sampler(logits) for _ in range(20)]
+
+    runs = [drawn(choice) for choice in range(4)]
+    assert len({tuple(run) for run in runs}) == 4
+    assert runs == [drawn(choice) for choice in range(4)]
+    plain = _sampler(SamplingParams(seed=5))
+    assert runs[0] == [plain(logits) for _ in range(20)]

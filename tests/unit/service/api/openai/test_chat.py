@@ -152,7 +152,7 @@ async def test_parameters_reach_the_model(app: Litestar, model: FakeModel) -> No
     }
     await post_json(app, PATH, ask)
     (call,) = model.calls
-    assert (call.max_tokens, call.stop) == (7, ("a", "b"))
+    assert (call.options.max_tokens, call.options.stop) == (7, ("a", "b"))
     assert (call.sampling.temperature, call.sampling.top_p) == (0.0, 0.5)
     assert (call.sampling.frequency_penalty, call.sampling.presence_penalty) == (-2.0, 2.0)
     assert call.sampling.seed == 2**64 - 1
@@ -167,7 +167,7 @@ async def test_what_is_null_or_absent_takes_the_packages_default(
     reply = await post_json(app, PATH, ask)
     assert reply.status == 200
     (call,) = pool.model.calls
-    assert (call.max_tokens, call.stop) == (None, ())
+    assert (call.options.max_tokens, call.options.stop) == (None, ())
     assert (call.sampling.temperature, call.sampling.top_p) == (1.0, 1.0)
     assert call.sampling.seed is None
 
@@ -244,3 +244,126 @@ async def test_an_unknown_model_is_a_404_naming_it(app: Litestar) -> None:
     reply = await post_json(app, PATH, {**ASK, "model": "../../etc/passwd"})
     error = reply.json()["error"]
     assert (reply.status, error["param"], error["code"]) == (404, "model", "model_not_found")
+
+
+async def test_logprobs_have_the_chat_shape(app: Litestar, script: Script) -> None:
+    script.texts = ["Hé", ""]
+    ask = {**ASK, "logprobs": True, "top_logprobs": 2}
+    (choice,) = (await post_json(app, PATH, ask)).json()["choices"]
+    token = {"token": "Hé", "logprob": -0.5, "bytes": [72, 195, 169]}
+    other = {"token": "\x07", "logprob": -2.0, "bytes": [7]}
+    assert choice["logprobs"] == {
+        "content": [{**token, "top_logprobs": [token, other]}],
+        "refusal": None,
+    }
+
+
+async def test_streamed_logprobs_come_with_their_text(app: Litestar) -> None:
+    ask = {**ASK, "stream": True, "logprobs": True}
+    _, *texts, _, _ = (await post_json(app, PATH, ask)).events()
+    shown = [
+        (choice["delta"]["content"], [item["token"] for item in choice["logprobs"]["content"]])
+        for choice in (chunk["choices"][0] for chunk in texts)
+    ]
+    assert shown == [("Hel", ["Hel"]), ("lo", ["lo"])]
+
+
+async def test_choices_begin_in_order_and_each_ends_once(app: Litestar, model: FakeModel) -> None:
+    *chunks, done = (await post_json(app, PATH, {**ASK, "n": 3, "stream": True})).events()
+    assert done == "[DONE]"
+    assert model.calls[0].options.num_choices == 3
+    first = [chunk["choices"][0] for chunk in chunks[:3]]
+    assert [(choice["index"], choice["delta"]["role"]) for choice in first] == [
+        (index, "assistant") for index in range(3)
+    ]
+    for index in range(3):
+        own = [c["choices"][0] for c in chunks if c["choices"][0]["index"] == index]
+        assert sum("role" in choice["delta"] for choice in own) == 1
+        assert "".join(choice["delta"].get("content", "") for choice in own) == "Hello"
+        assert [choice["finish_reason"] for choice in own] == [None, None, None, "stop"]
+
+
+async def test_a_prompt_counts_once_whatever_the_choices(app: Litestar) -> None:
+    body = (await post_json(app, PATH, {**ASK, "n": 3})).json()
+    assert [choice["index"] for choice in body["choices"]] == [0, 1, 2]
+    assert body["usage"]["prompt_tokens"] == 3
+    assert body["usage"]["completion_tokens"] == 9
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thoughts_come_apart_by_both_names(
+    app: Litestar, model: FakeModel, stream: bool
+) -> None:
+    model.may_reason = True
+    model.script.thoughts = ["Hm", "m."]
+    reply = await post_json(app, PATH, {**ASK, "stream": stream})
+    assert model.calls[0].options.splits_reasoning
+    if not stream:
+        body = reply.json()
+        message = body["choices"][0]["message"]
+        assert (message["content"], message["reasoning_content"]) == ("Hello", "Hmm.")
+        assert message["reasoning"] == "Hmm."
+        assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] == 2
+        return
+    deltas = [chunk["choices"][0]["delta"] for chunk in reply.events()[:-1]]
+    for name in ("reasoning_content", "reasoning"):
+        assert "".join(delta.get(name, "") for delta in deltas) == "Hmm."
+    assert "".join(delta.get("content", "") for delta in deltas) == "Hello"
+
+
+async def test_thoughts_and_tool_results_go_back_into_the_history(
+    app: Litestar, model: FakeModel
+) -> None:
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "reasoning_content": "c"},
+        {"role": "tool", "content": "d", "tool_call_id": "call_1"},
+    ]
+    assert (await post_json(app, PATH, {**ASK, "messages": messages})).status == 200
+    assert model.messages[1:] == [
+        Message("assistant", "b", reasoning="c"),
+        Message("tool", "d", tool_call_id="call_1"),
+    ]
+
+
+async def test_a_final_message_can_be_continued(app: Litestar, model: FakeModel) -> None:
+    messages = [*ASK["messages"], {"role": "assistant", "content": "The answer is"}]
+    ask = {**ASK, "messages": messages, "continue_final_message": True}
+    assert (await post_json(app, PATH, {**ask, "add_generation_prompt": False})).status == 200
+    assert model.template_options.continues_final_message
+    assert model.calls[0].options.continues_text
+    refused = await post_json(app, PATH, {**ask, "add_generation_prompt": True})
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "add_generation_prompt")
+
+
+@pytest.mark.parametrize(
+    ("effort", "known", "variables"),
+    [
+        ("none", {"enable_thinking"}, (("enable_thinking", False),)),
+        ("medium", {"enable_thinking"}, (("enable_thinking", True),)),
+        ("high", {"reasoning_effort"}, (("reasoning_effort", "high"),)),
+        ("none", set(), ()),
+        ("high", {"enable_thinking"}, None),
+        ("low", set(), None),
+    ],
+)
+async def test_an_effort_is_asked_of_the_template_or_refused(
+    app: Litestar,
+    model: FakeModel,
+    effort: str,
+    known: set[str],
+    variables: tuple[object, ...] | None,
+) -> None:
+    model.template_variables = frozenset(known)
+    reply = await post_json(app, PATH, {**ASK, "reasoning_effort": effort})
+    if variables is None:
+        assert (reply.status, reply.json()["error"]["param"]) == (400, "reasoning_effort")
+    else:
+        assert reply.status == 200
+        assert model.template_options.variables == variables
+
+
+async def test_template_variables_reach_the_template(app: Litestar, model: FakeModel) -> None:
+    ask = {**ASK, "chat_template_kwargs": {"enable_thinking": False}}
+    assert (await post_json(app, PATH, ask)).status == 200
+    assert model.template_options.variables == (("enable_thinking", False),)

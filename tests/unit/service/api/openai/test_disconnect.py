@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from service.api.openai import stream as stream_module
+from service.api import streamed
 from tests.unit.service.api.asgi import Exchange, start
 from tests.unit.service.api.fakes import FakeModel, Script
 
@@ -88,7 +88,7 @@ async def test_what_gathers_while_a_write_lasts_leaves_in_one(
 async def test_a_silent_stream_is_kept_alive_with_comments(
     app: Litestar, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_module, "PING_INTERVAL_S", 0.01)
+    monkeypatch.setattr(streamed, "PING_INTERVAL_S", 0.01)
     script.hold_before = 1
     exchange = ask(app, stream=True)
     async with asyncio.timeout(5):

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.dialogue.reasoning import ReasoningSplitter, opens_thoughts
+
+
+def _split(pieces: Sequence[str], *, starts_inside: bool = False) -> tuple[str, str]:
+    splitter = ReasoningSplitter(starts_inside=starts_inside)
+    splits = [*(splitter.feed(piece) for piece in pieces), splitter.flush()]
+    return "".join(s.reasoning for s in splits), "".join(s.content for s in splits)
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "content"),
+    [
+        ("<think>\nHm. So:\n</think>\n\nYes.", "Hm. So:", "Yes."),
+        ("\n<think>a</think>b", "a", "b"),
+        ("<think></think>b", "", "b"),
+        ("<think>\n\n</think>\n\nb", "", "b"),
+        ("b <think>a</think>", "", "b <think>a</think>"),
+        ("<b>bold</b>", "", "<b>bold</b>"),
+        ("  b", "", "  b"),
+        ("<think>cut off ", "cut off", ""),
+        ("<thi", "", "<thi"),
+        ("<think>a </thin k> b</think>c<think>d", "a </thin k> b", "c<think>d"),
+        ("", "", ""),
+    ],
+)
+def test_thoughts_are_split_from_the_answer(text: str, reasoning: str, content: str) -> None:
+    assert _split([text]) == (reasoning, content)
+    assert _split(list(text)) == (reasoning, content)
+
+
+def test_a_prompt_may_have_opened_the_thoughts() -> None:
+    assert opens_thoughts("<|im_start|>assistant\n<think>\n")
+    assert not opens_thoughts("<think>\n\n</think>\n\n")
+    assert _split(["hm", "</th", "ink>", " yes"], starts_inside=True) == ("hm", "yes")
+    assert _split(["no end"], starts_inside=True) == ("no end", "")
+
+
+PIECES = st.sampled_from(["<think>", "</think>", "<", "</", "think>", "a", " ", "\n", "é"])
+
+
+@given(pieces=st.lists(PIECES, max_size=12), starts_inside=st.booleans())
+def test_the_pieces_do_not_matter(pieces: list[str], starts_inside: bool) -> None:
+    whole = _split(["".join(pieces)], starts_inside=starts_inside)
+    assert _split(pieces, starts_inside=starts_inside) == whole
+    assert _split(list("".join(pieces)), starts_inside=starts_inside) == whole
+
+
+@given(pieces=st.lists(PIECES, max_size=12), starts_inside=st.booleans())
+def test_nothing_but_tags_and_white_space_is_lost(pieces: list[str], starts_inside: bool) -> None:
+    text = "".join(pieces)
+    reasoning, content = _split([text], starts_inside=starts_inside)
+    left = "".join((reasoning + content).split())
+    for tag in ("<think>", "</think>"):
+        text, left = text.replace(tag, ""), left.replace(tag, "")
+    assert sorted("".join(text.split())) == sorted(left) or "think>" in text
