@@ -1,17 +1,21 @@
-"""The one mapping of errors to HTTP: OpenAI's error object, all four keys always there."""
+"""The one mapping of errors to HTTP: OpenAI's error object, all four keys always there, but for
+the routes of other dialects, which have their own."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from service.api.anthropic.errors import anthropic_error_body
 from service.api.body import ClientDisconnected
 from service.api.state import HttpRequest
-from service.errors import EngineFailure, InvalidApiKey, RetortError
+from service.errors import EngineFailure, InvalidApiKey, RequestError, RetortError
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +34,33 @@ class ErrorBody(msgspec.Struct, frozen=True):
     error: ErrorObject
 
 
+class _RoutingError(RequestError):
+    """What the routing refuses, with its status."""
+
+    def __init__(self, message: str, code: str, status: int) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+
+
 def error_body(error: RetortError) -> bytes:
     """The JSON of `error`, as it stands in a response or in the event of a stream."""
-    return _encode(error.message, error.type, error.param, error.code)
+    return msgspec.json.encode(
+        ErrorBody(ErrorObject(error.message, error.type, error.param, error.code))
+    )
+
+
+_DIALECTS: Final[tuple[tuple[str, Callable[[RetortError], bytes]], ...]] = (
+    ("/v1/messages", anthropic_error_body),
+)
+"""Routes that others than OpenAI have shaped, and all below them, with the JSON of an error."""
+
+
+def error_body_at(path: str, error: RetortError) -> bytes:
+    """The JSON of `error` in the dialect that `path` speaks."""
+    for route, dialect_body in _DIALECTS:
+        if path == route or path.startswith(f"{route}/"):
+            return dialect_body(error)
+    return error_body(error)
 
 
 def error_headers(error: RetortError) -> dict[str, str]:
@@ -56,30 +84,29 @@ def error_response(request: HttpRequest, error: Exception) -> Response[bytes]:
     """Litestar's handler for everything that an endpoint or the routing raises."""
     if isinstance(error, ClientDisconnected):
         return Response(b"", status_code=_CLIENT_GONE)
-    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _routing_response(request, error)
-    known = as_retort_error(error)
+    known = _known(request, error)
     return Response(
-        error_body(known),
+        error_body_at(request.scope["path"], known),
         status_code=known.status,
-        headers=error_headers(known),
+        headers={**_routing_headers(error), **error_headers(known)},
         media_type="application/json",
     )
 
 
-def _routing_response(request: HttpRequest, error: HTTPException) -> Response[bytes]:
+def _known(request: HttpRequest, error: Exception) -> RetortError:
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _routing_error(request, error)
+    return as_retort_error(error)
+
+
+def _routing_error(request: HttpRequest, error: HTTPException) -> RetortError:
     shown = f"{request.method} {request.scope['path'][:200]!r}"
     message, code = {
         HTTPStatus.NOT_FOUND: (f"There is no route {shown}.", "unknown_url"),
         HTTPStatus.METHOD_NOT_ALLOWED: (f"{shown} is not allowed.", "method_not_allowed"),
     }.get(HTTPStatus(error.status_code), ("The request is malformed.", "bad_request"))
-    return Response(
-        _encode(message, "invalid_request_error", None, code),
-        status_code=error.status_code,
-        headers=dict(error.headers or {}),
-        media_type="application/json",
-    )
+    return _RoutingError(message, code, error.status_code)
 
 
-def _encode(message: str, type_: str, param: str | None, code: str | None) -> bytes:
-    return msgspec.json.encode(ErrorBody(ErrorObject(message, type_, param, code)))
+def _routing_headers(error: Exception) -> dict[str, str]:
+    return dict(error.headers or {}) if isinstance(error, HTTPException) else {}

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.api.access import Access
 from service.api.body import header
-from service.api.error_mapping import error_body, error_headers
+from service.api.error_mapping import error_body_at, error_headers
 from service.errors import RequestError
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -44,7 +44,7 @@ class Gate:
             _check_framing(scope)
             self._access.check(scope)
         except RequestError as error:
-            await _refuse(error, marked_send)
+            await _refuse(scope, error, marked_send)
             return
         if origin is not None and header(scope, b"access-control-request-method") is not None:
             await _answer_preflight(scope, marked_send)
@@ -100,10 +100,10 @@ def _check_framing(scope: HTTPScope) -> None:
         )
 
 
-async def _refuse(error: RequestError, send: Send) -> None:
+async def _refuse(scope: HTTPScope, error: RequestError, send: Send) -> None:
     headers = [(name.encode(), value.encode()) for name, value in error_headers(error).items()]
     headers.append((b"content-type", b"application/json"))
-    await _send(send, error.status, headers, error_body(error))
+    await _send(send, error.status, headers, error_body_at(scope["path"], error))
 
 
 async def _answer_preflight(scope: HTTPScope, send: Send) -> None:

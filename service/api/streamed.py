@@ -15,7 +15,9 @@ from service.errors import RetortError
 
 PING_INTERVAL_S = 15.0
 
-_PING: Final = b": ping\n\n"
+COMMENT: Final = b": ping\n\n"
+"""What keeps a silent connection open; clients skip it, whatever the dialect."""
+
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -50,7 +52,8 @@ class Outbox:
     It holds no more than one answer, so it needs no bound of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ping: bytes) -> None:
+        self._ping = ping
         self._parts: list[bytes] = []
         self._changed = asyncio.Event()
         self._is_closed = False
@@ -70,7 +73,7 @@ class Outbox:
             async with asyncio.timeout(PING_INTERVAL_S):
                 await self._changed.wait()
         except TimeoutError:
-            return _PING, False
+            return self._ping, False
         self._changed.clear()
         data = b"".join(self._parts)
         self._parts.clear()
@@ -83,12 +86,15 @@ class StreamedReply:
     One task follows each generation and one the client, while this one writes.
     """
 
-    def __init__(self, generations: Sequence[Generation], writer: EventWriter) -> None:
+    def __init__(
+        self, generations: Sequence[Generation], writer: EventWriter, *, ping: bytes = COMMENT
+    ) -> None:
         self._generations = generations
         self._writer = writer
+        self._ping = ping
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        outbox = Outbox()
+        outbox = Outbox(self._ping)
         helpers = (
             asyncio.create_task(self._produce(outbox)),
             asyncio.create_task(_close_when_gone(receive, outbox)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from service.api.effort import effort_variables
 from service.api.facade import Model
 from service.api.openai.chat_schema import ChatMessage, ChatRequest
 from service.dialogue.message import Message
-from service.dialogue.prompt import TemplateOptions, TemplateValue
+from service.dialogue.prompt import TemplateOptions
 from service.errors import RequestError, UnsupportedParameter
 
 TEMPLATE_KWARGS = ("enable_thinking", "thinking", "reasoning_effort", "preserve_thinking")
@@ -34,7 +35,8 @@ def template_options(wire: ChatRequest, model: Model) -> TemplateOptions:
                 f"The parameter {param!r} is not supported; supported are {allowed}.", param=param
             )
     if wire.reasoning_effort is not None:
-        variables.update(_effort(wire.reasoning_effort, model))
+        effort = wire.reasoning_effort
+        variables.update(effort_variables(effort, model, param="reasoning_effort"))
     return TemplateOptions(
         tuple(variables.items()), continues_final_message=bool(wire.continue_final_message)
     )
@@ -61,20 +63,6 @@ def check_continuation(wire: ChatRequest) -> None:
             "'add_generation_prompt' may only be false with 'continue_final_message'.",
             param="add_generation_prompt",
         )
-
-
-def _effort(effort: str, model: Model) -> dict[str, TemplateValue]:
-    """The variable that makes the model think so hard; none where it already does."""
-    if model.knows_variable("reasoning_effort") and effort != "none":
-        return {"reasoning_effort": effort}
-    if model.knows_variable("enable_thinking") and effort in ("none", "medium"):
-        return {"enable_thinking": effort != "none"}
-    if effort == "none" and not model.may_reason:
-        return {}
-    raise UnsupportedParameter(
-        f"The model has no reasoning effort {effort!r} that could be asked for.",
-        param="reasoning_effort",
-    )
 
 
 def _message(index: int, wire: ChatMessage) -> Message:
