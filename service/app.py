@@ -11,6 +11,7 @@ from service.api.access import Access
 from service.api.error_mapping import error_response
 from service.api.facade import Pool
 from service.api.gate import Gate
+from service.api.http_metrics import HttpMetrics
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
@@ -19,7 +20,7 @@ from service.api.openai.rerank import rerank
 from service.api.openai.tokenization import count_input_tokens, detokenize, tokenize
 from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health
-from service.api.state import hold_pool, hold_settings, hold_startup_failure
+from service.api.state import hold_http_metrics, hold_pool, hold_settings, hold_startup_failure
 from service.settings import Settings
 
 _ROUTES = [
@@ -64,5 +65,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
         openapi_config=None,
     )
     hold_settings(app, settings)
-    app.asgi_handler = Gate(app.asgi_handler, Access.of(settings))
+    metrics = HttpMetrics()
+    hold_http_metrics(app, metrics)
+    app.asgi_handler = Gate(app.asgi_handler, Access.of(settings), metrics)
     return app

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from litestar.types import Receive
+
+CLIENT_GONE: Final = 499
+"""The status of a request whose client left before it got one; proxies log that number."""
 
 
 async def disconnected(receive: Receive) -> None:

@@ -14,13 +14,11 @@ from litestar.exceptions import HTTPException
 
 from service.api.anthropic.errors import anthropic_error_body
 from service.api.body import ClientDisconnected
+from service.api.connection import CLIENT_GONE
 from service.api.state import HttpRequest
 from service.errors import EngineFailure, InvalidApiKey, RequestError, RetortError
 
 _log = logging.getLogger(__name__)
-
-_CLIENT_GONE = 499
-"""Nobody will see it; the number is the one that proxies log."""
 
 
 class ErrorObject(msgspec.Struct, frozen=True):
@@ -83,7 +81,7 @@ def as_retort_error(error: Exception) -> RetortError:
 def error_response(request: HttpRequest, error: Exception) -> Response[bytes]:
     """Litestar's handler for everything that an endpoint or the routing raises."""
     if isinstance(error, ClientDisconnected):
-        return Response(b"", status_code=_CLIENT_GONE)
+        return Response(b"", status_code=CLIENT_GONE)
     known = _known(request, error)
     return Response(
         error_body_at(request.scope["path"], known),

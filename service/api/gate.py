@@ -12,7 +12,9 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.api.access import Access
 from service.api.body import header
+from service.api.connection import CLIENT_GONE
 from service.api.error_mapping import error_body_at, error_headers
+from service.api.http_metrics import HttpMetrics
 from service.errors import RequestError
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -23,14 +25,16 @@ _USUAL_HEADERS: Final = b"authorization, content-type, x-api-key, anthropic-vers
 
 
 class Gate:
-    """Lets through what `access` allows and marks every reply with an id and its duration.
+    """Lets through what `access` allows, marks every reply with an id and its duration, and
+    counts it.
 
     HEAD is answered as GET is, without the body.
     """
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: HttpMetrics) -> None:
         self._app = app
         self._access = access
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -39,17 +43,46 @@ class Gate:
             # A copy: the server beneath goes by its own that no body follows.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         origin = self._access.allowed_origin(scope)
-        marked_send = _marked(send, [*_own_headers(scope), *_cors_headers(origin)])
+        reply = _Reply(send, [*_own_headers(scope), *_cors_headers(origin)])
+        try:
+            await self._answer(scope, receive, reply, origin)
+        finally:
+            # Set by the routing, on requests that came so far and have a route.
+            endpoint = scope.get("path_template") or "none"
+            self._metrics.record(endpoint, reply.status, time.perf_counter() - reply.started_s)
+
+    async def _answer(
+        self, scope: HTTPScope, receive: Receive, reply: _Reply, origin: bytes | None
+    ) -> None:
         try:
             _check_framing(scope)
             self._access.check(scope)
         except RequestError as error:
-            await _refuse(scope, error, marked_send)
+            await _refuse(scope, error, reply)
             return
         if origin is not None and header(scope, b"access-control-request-method") is not None:
-            await _answer_preflight(scope, marked_send)
+            await _answer_preflight(scope, reply)
             return
-        await self._app(scope, receive, marked_send)
+        await self._app(scope, receive, reply)
+
+
+class _Reply:
+    """Sends a reply with `extra` headers and its duration. Without a `status` the client has gone
+    before there was one."""
+
+    def __init__(self, send: Send, extra: Headers) -> None:
+        self.status: int = CLIENT_GONE
+        self.started_s = time.perf_counter()
+        self._send = send
+        self._extra = extra
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            milliseconds = round((time.perf_counter() - self.started_s) * 1000)
+            duration = (b"openai-processing-ms", str(milliseconds).encode())
+            message["headers"] = [*message["headers"], *self._extra, duration]
+        await self._send(message)
 
 
 def _own_headers(scope: HTTPScope) -> Headers:
@@ -68,19 +101,6 @@ def _cors_headers(origin: bytes | None) -> Headers:
         (b"access-control-expose-headers", _EXPOSED),
         (b"vary", b"origin"),
     ]
-
-
-def _marked(send: Send, extra: Headers) -> Send:
-    started = time.perf_counter()
-
-    async def marked_send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            milliseconds = round((time.perf_counter() - started) * 1000)
-            duration = (b"openai-processing-ms", str(milliseconds).encode())
-            message["headers"] = [*message["headers"], *extra, duration]
-        await send(message)
-
-    return marked_send
 
 
 def _without_body(send: Send) -> Send:

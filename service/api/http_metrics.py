@@ -7,9 +7,6 @@ from typing import Final, TypeAlias
 
 from service.metrics import Histogram
 
-CLIENT_GONE: Final = 499
-"""The status of a request whose client left before it got one; proxies log that number."""
-
 Endpoint: TypeAlias = str
 """A route as it is declared, so that there are no more of them than routes; "none" for no route."""
 

@@ -8,6 +8,7 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 
 from service.api.facade import Pool
+from service.api.http_metrics import HttpMetrics
 from service.settings import Settings
 
 HttpRequest: TypeAlias = Request[None, None, State]
@@ -34,6 +35,15 @@ def hold_settings(app: Litestar, settings: Settings) -> None:
 def settings_of(request: HttpRequest) -> Settings:
     settings: Settings = request.app.state["settings"]
     return settings
+
+
+def hold_http_metrics(app: Litestar, metrics: HttpMetrics) -> None:
+    app.state["http_metrics"] = metrics
+
+
+def http_metrics_of(request: HttpRequest) -> HttpMetrics:
+    metrics: HttpMetrics = request.app.state["http_metrics"]
+    return metrics
 
 
 def hold_startup_failure(app: Litestar, error: Exception) -> None:
