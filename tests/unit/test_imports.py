@@ -26,11 +26,13 @@ LAYERS = {
     "text": FREE,
     "dialogue": FREE | {"text"},
     "constraints": FREE | {"text"},
-    "generation": FREE | {"engine", "text", "constraints"},
-    "model": FREE | {"generation", "engine", "runtime", "text", "dialogue", "constraints"},
+    "options": FREE | {"engine"},
+    "generation": FREE | {"options", "engine", "dialogue", "text", "constraints"},
+    "model": FREE
+    | {"generation", "options", "engine", "runtime", "text", "dialogue", "constraints"},
     "encoder": FREE | {"runtime"},
     "pool": FREE | {"model", "encoder", "engine", "runtime"},
-    "api": FREE | {"engine", "dialogue", "text", "constraints"},
+    "api": FREE | {"options", "engine", "dialogue", "text", "constraints"},
     "app": FREE | {"api"},
     "server": FREE | {"api", "http_protocol"},
 }
