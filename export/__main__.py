@@ -14,8 +14,9 @@ from export.catalog import load_catalog, render_list
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
-from export.pipeline import Exported, Job, run
+from export.pipeline import Exported, run
 from export.progress import Progress
+from export.recipe import Job
 from service.store.locations import expanded, models_folder
 
 
@@ -74,11 +75,9 @@ def _models(given: str | None) -> Path:
 
 
 def _summary(exported: Exported) -> str:
-    check = exported.verification
     return (
-        f"{exported.name} ({exported.precision.value}) is in {exported.folder}; against float32, "
-        f"on a short text: KL divergence {check.mean_divergence:.2g} nats per token, the same "
-        f"likeliest token at {check.agreement:.0%} of the positions"
+        f"{exported.name} ({exported.precision.value}) is in {exported.folder}; "
+        f"{exported.verification}"
     )
 
 

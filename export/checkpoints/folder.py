@@ -15,6 +15,11 @@ class ModelFolder:
     """A folder as Hugging Face lays out a model."""
 
     path: Path
+    outer: ModelFolder | None = None
+
+    def inner(self, name: str) -> ModelFolder:
+        """The folder of that name in this one; its files may lie wherever this one's may."""
+        return ModelFolder(self.path / name, self)
 
     def find(self, name: str) -> Path | None:
         """The file of that plain name, None where there is none.
@@ -51,6 +56,8 @@ class ModelFolder:
 
         That cache keeps `<repo>/snapshots/<revision>/` as links into `<repo>/blobs/`.
         """
+        if self.outer is not None:
+            return self.outer._roots()
         here = self.path.resolve()
         if here.parent.name == "snapshots" and here.parent.parent.name.startswith("models--"):
             return [here, here.parent.parent / "blobs"]

@@ -27,7 +27,7 @@ _STRENGTH = 0.7
 _WINDOW = 512
 _NUM_WINDOWS = 4
 
-_TEXT = Path(__file__).with_name("calibration.txt")
+_TEXT = Path(__file__).parents[1] / "calibration.txt"
 
 
 @dataclass(frozen=True, slots=True)

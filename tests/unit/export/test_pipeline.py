@@ -14,10 +14,12 @@ import pytest
 
 from export import pipeline
 from export.catalog import load_catalog
+from export.decoder import recipe
 from export.decoder.precision import Precision
 from export.errors import ExportError
-from export.pipeline import Exported, Job, run
+from export.pipeline import Exported, run
 from export.progress import Progress, Style
+from export.recipe import Job
 from export.sources.base import Fetched, Origin
 from export.sources.resolver import Resolved
 from service.store.manifest import Manifest
@@ -231,7 +233,7 @@ def test_what_fails_to_verify_leaves_the_old_package(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = _manifest(models, TIED, precision=Precision.FP32)
-    monkeypatch.setattr(pipeline, "verify_package", _refuse)
+    monkeypatch.setattr(recipe, "verify_package", _refuse)
     with pytest.raises(ExportError, match="something else"):
         _export(models, TIED, precision=Precision.INT8)
     package = Store(models).decoder("tiny_llama_a")
@@ -241,7 +243,7 @@ def test_what_fails_to_verify_leaves_the_old_package(
 
 
 def test_transformers_has_a_say_too(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "verify_against_transformers", _refuse)
+    monkeypatch.setattr(recipe, "verify_against_transformers", _refuse)
     with pytest.raises(ExportError, match="something else"):
         _export(models, TIED)
     assert Store(models).packages() == []

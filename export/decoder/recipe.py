@@ -1,0 +1,213 @@
+"""A decoder on its way to a package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from export.catalog import Entry
+from export.checkpoints.base import Checkpoint, TokenizerFiles
+from export.checkpoints.open import open_checkpoint
+from export.decoder.config import ConfigReader
+from export.decoder.families import read_spec
+from export.decoder.graph import build_decoder
+from export.decoder.int8_prefill import build_int8_prefill
+from export.decoder.precision import Precision
+from export.decoder.prefill import derive_prefill, gains_from_prefill_graph
+from export.decoder.smoothing import calibrate
+from export.decoder.spec import DecoderSpec
+from export.decoder.target import Target
+from export.decoder.tensor_file import TensorFile
+from export.decoder.weights import Weights
+from export.progress import Progress
+from export.recipe import Facts, Material
+from export.verify import verify_package
+from export.verify_prompt import prompt_ids
+from export.verify_transformers import verify_against_transformers
+from service.store.manifest import (
+    CHAT_TEMPLATE_NAME,
+    TOKENIZER_NAME,
+    Architecture,
+    GenerationDefaults,
+    Graphs,
+    Manifest,
+    Tokens,
+)
+
+DECODER_GRAPH = "model.onnx"
+PREFILL_GRAPH = "prefill.onnx"
+
+REQUANTIZING_COST_NATS = {Precision.INT4: 0.16, Precision.INT8: 0.01}
+"""What rounding its Q4_1 weights again cost SmolLM2-135M on the benchmark's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderRecipe:
+    """Weights that were opened, what they are, and what they are to become."""
+
+    material: Material
+    checkpoint: Checkpoint
+    spec: DecoderSpec
+    tokenizer: TokenizerFiles
+    prompt: list[int]
+    precision: Precision
+
+    @classmethod
+    def read(cls, material: Material, progress: Progress) -> DecoderRecipe:
+        """Raises ExportError where the weights cannot become what is asked for."""
+        job = material.job
+        checkpoint = open_checkpoint(material.fetched.path)
+        spec = read_spec(checkpoint.config)
+        tokenizer = checkpoint.tokenizer()
+        recipe = cls(
+            material=material,
+            checkpoint=checkpoint,
+            spec=spec,
+            tokenizer=tokenizer,
+            # Needed to verify, and wrong more often than all else: better refused before the long
+            # part.
+            prompt=prompt_ids(tokenizer.tokenizer_json, spec),
+            precision=job.precision or _default_precision(spec, checkpoint),
+        )
+        recipe._warn_of_requantizing(progress)
+        return recipe
+
+    @property
+    def package_bytes(self) -> int:
+        if self.precision.bits_per_weight is None:
+            path = self.material.fetched.path
+            files = [path] if path.is_file() else list(path.glob("*.safetensors"))
+            stored = sum(file.stat().st_size for file in files)
+        else:
+            stored = self.spec.num_parameters * self.precision.bits_per_weight // 8
+        if self.material.job.int8_prefill:
+            stored += self.spec.num_parameters
+        return stored * 5 // 4
+
+    def build(self, folder: Path, progress: Progress) -> str:
+        graphs = self._write_graphs(folder, progress)
+        self._write_text_files(folder)
+        with progress.step("verifying", unit="token"):
+            check = verify_package(
+                folder, graphs, self.spec, self.checkpoint, self.prompt, self.precision
+            )
+            verify_against_transformers(
+                self.material.fetched.path, self.spec, self.checkpoint, self.prompt
+            )
+        return (
+            f"against float32, on a short text: KL divergence {check.mean_divergence:.2g} nats per "
+            f"token, the same likeliest token at {check.agreement:.0%} of the positions"
+        )
+
+    def manifest(self, facts: Facts) -> Manifest:
+        spec, tokenizer = self.spec, self.tokenizer
+        return Manifest(
+            name=facts.name,
+            created=facts.created,
+            source=facts.source,
+            precision=self.precision.value,
+            context_length=spec.context_length,
+            architecture=Architecture(
+                family=spec.family,
+                num_layers=spec.num_layers,
+                num_kv_heads=spec.num_kv_heads,
+                head_dim=spec.head_dim,
+                vocab_size=spec.vocab_size,
+                kv_dtype=self.material.job.target.kv_dtype,
+            ),
+            tokens=Tokens(
+                eos=tokenizer.eos_token_ids,
+                bos=tokenizer.bos_token_id,
+                pad=tokenizer.pad_token_id,
+                add_bos=tokenizer.add_bos_token,
+            ),
+            graphs=Graphs(
+                decoder=DECODER_GRAPH,
+                prefill=PREFILL_GRAPH if PREFILL_GRAPH in facts.files else None,
+            ),
+            capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
+            generation=_generation(self.checkpoint, self.material.entry),
+            files=facts.files,
+        )
+
+    def _warn_of_requantizing(self, progress: Progress) -> None:
+        rounds = self.precision in (Precision.INT4, Precision.INT8)
+        if rounds and _is_quantized(self.spec, self.checkpoint):
+            progress.warn(
+                f"these weights are quantised already and {self.precision.value} rounds them a "
+                f"second time, which cost SmolLM2-135M {REQUANTIZING_COST_NATS[self.precision]} "
+                "nats per token; --precision source costs nothing"
+            )
+
+    def _write_graphs(self, folder: Path, progress: Progress) -> Graphs:
+        weights = Weights(self.spec, self.checkpoint)
+        num_layers = self.spec.num_layers
+        with (
+            progress.step("building", num_layers, "layer") as step,
+            _tensor_file(folder / DECODER_GRAPH) as tensors,
+        ):
+            decoder = build_decoder(
+                weights,
+                self.precision,
+                self.material.job.target,
+                tensors,
+                lambda: step.advance(1),
+            )
+        onnx.save(decoder, folder / DECODER_GRAPH)
+        prefill = self._prefill_graph(folder, decoder, progress)
+        if prefill is None:
+            return Graphs(decoder=DECODER_GRAPH)
+        onnx.save(prefill, folder / PREFILL_GRAPH)
+        return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
+
+    def _prefill_graph(
+        self, folder: Path, decoder: onnx.ModelProto, progress: Progress
+    ) -> onnx.ModelProto | None:
+        """A graph for prompts, where one is asked for or is faster than the decoder's own."""
+        job = self.material.job
+        if not job.int8_prefill:
+            derive = job.target is Target.CPU and gains_from_prefill_graph(decoder)
+            return derive_prefill(decoder) if derive else None
+        weights = Weights(self.spec, self.checkpoint)
+        with progress.step("calibrating int8 prefill", unit="token"):
+            smoothing = calibrate(weights, self.tokenizer.tokenizer_json)
+        with (
+            progress.step("building int8 prefill", self.spec.num_layers, "layer") as step,
+            _tensor_file(folder / PREFILL_GRAPH) as tensors,
+        ):
+            return build_int8_prefill(
+                weights, self.precision, smoothing, decoder, tensors, lambda: step.advance(1)
+            )
+
+    def _write_text_files(self, folder: Path) -> None:
+        (folder / TOKENIZER_NAME).write_bytes(self.tokenizer.tokenizer_json)
+        if self.tokenizer.chat_template is not None:
+            # Replaced is what JSON can escape and UTF-8 cannot hold.
+            template = self.tokenizer.chat_template.encode(errors="replace")
+            (folder / CHAT_TEMPLATE_NAME).write_bytes(template)
+
+
+def _default_precision(spec: DecoderSpec, checkpoint: Checkpoint) -> Precision:
+    """Blocks are carried as they are; 16-bit weights become int8, which loses next to nothing."""
+    return Precision.SOURCE if _is_quantized(spec, checkpoint) else Precision.INT8
+
+
+def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
+    return checkpoint.tensor(spec.gate.name.format(i=0) + ".weight").encoding.is_block
+
+
+def _tensor_file(graph: Path) -> TensorFile:
+    return TensorFile(graph.with_name(graph.name + ".data"))
+
+
+def _generation(checkpoint: Checkpoint, entry: Entry | None) -> GenerationDefaults:
+    """The model's own defaults where it has some, else those the catalogue knows for it."""
+    own = ConfigReader(checkpoint.generation_config, "generation_config")
+    known = entry.generation if entry else None
+    temperature, top_p = own.optional_number("temperature"), own.optional_number("top_p")
+    return GenerationDefaults(
+        temperature=known.temperature if temperature is None and known else temperature,
+        top_p=known.top_p if top_p is None and known else top_p,
+    )

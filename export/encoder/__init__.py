@@ -1,0 +1,1 @@
+"""Encoders, exported by optimum: embedding models and rerankers."""

@@ -1,0 +1,73 @@
+"""An encoder's package as it was written, run as plainly as can be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+# ONNX Runtime reports usage over the network unless told not to before its first import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime as ort
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tokenized text, or pair of texts."""
+
+    token_ids: list[int]
+    type_ids: list[int]
+
+
+class WrittenEncoder:
+    """A graph and a tokenizer on the CPU. Raises what these libraries raise."""
+
+    def __init__(self, graph: Path, tokenizer: Path, pad_id: int) -> None:
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # errors are raised, which is enough
+        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._pad_id = pad_id
+
+    @property
+    def largest_id(self) -> int:
+        """Of all tokens that the tokenizer knows."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    def encode(self, texts: Sequence[str]) -> list[Row]:
+        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(texts))]
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(pairs))]
+
+    def compute(self, rows: Sequence[Row]) -> list[Floats]:
+        """All `rows` in one batch: `[S, hidden_size]` of each one's own tokens, or its logit."""
+        length = max(len(row.token_ids) for row in rows)
+        shape = (len(rows), length)
+        feeds = {
+            "input_ids": np.full(shape, self._pad_id, np.int64),
+            "attention_mask": np.zeros(shape, np.int64),
+            "token_type_ids": np.zeros(shape, np.int64),
+            "position_ids": np.tile(np.arange(length), (len(rows), 1)),
+        }
+        for index, row in enumerate(rows):
+            end = len(row.token_ids)
+            feeds["input_ids"][index, :end] = row.token_ids
+            feeds["attention_mask"][index, :end] = 1
+            feeds["token_type_ids"][index, :end] = row.type_ids
+        known = {value.name: feeds[value.name] for value in self._session.get_inputs()}
+        output = self._session.run(None, known)[0]
+        if output.ndim == 2:
+            return list(output)
+        return [output[index, : len(row.token_ids)] for index, row in enumerate(rows)]
+
+
+def _row(encoding: Encoding) -> Row:
+    return Row(encoding.ids, encoding.type_ids)
