@@ -12,9 +12,9 @@ from bench.prompts import ENGLISH, token_windows
 from service.engine.engine import Engine
 from service.engine.request import Request, SamplingParams
 from service.engine.runner import Runner
-from service.model import DEFAULT_CONTEXT_LENGTH
 from service.runtime.providers import CPU
 from service.runtime.sessions import share_threads
+from service.settings import DEFAULT_CONTEXT_LENGTH
 from service.store.manifest import Manifest
 from service.store.packages import Package
 from service.text.tokenizer import Tokenizer

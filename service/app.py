@@ -19,7 +19,7 @@ from service.api.openai.models import list_models, retrieve_model
 from service.api.openai.rerank import rerank
 from service.api.openai.tokenization import count_input_tokens, detokenize, tokenize
 from service.api.openapi.endpoint import describe_api
-from service.api.operations import greet, report_health
+from service.api.operations import greet, report_health, report_metrics
 from service.api.state import hold_http_metrics, hold_pool, hold_settings, hold_startup_failure
 from service.settings import Settings
 
@@ -35,6 +35,7 @@ _ROUTES = [
     retrieve_model,
     greet,
     report_health,
+    report_metrics,
     describe_api,
 ]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from service.dialogue.reasoning import ReasoningSplitter, Split
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
 from service.engine.request import FinishReason, Logprobs
+from service.errors import RetortError
+from service.metrics import EndedGeneration, GenerationMetrics, Outcome
 from service.options import GenerationOptions
 from service.text.detokenizer import Detokenizer
 from service.text.stop import StopStrings
@@ -51,13 +54,17 @@ class Generation:
         stream: TokenStream,
         token_bytes: TokenBytes,
         options: GenerationOptions,
+        metrics: GenerationMetrics | None = None,
     ) -> None:
+        """`metrics` are told how it went once it is over."""
         self.num_prompt_tokens = len(stream.request.prompt_token_ids)
         self.num_output_tokens = 0
         self.num_reasoning_tokens = 0
         self.stop_reason: str | int | None = None
         self._engine = engine
         self._stream = stream
+        self._metrics = metrics
+        self._first_s: float | None = None
         self._options = options
         self._detokenizer = Detokenizer(token_bytes, at_text_start=not options.continues_text)
         self._stops = StopStrings(options.stop)
@@ -88,24 +95,53 @@ class Generation:
 
     async def __aiter__(self) -> AsyncIterator[TextDelta]:
         """The text in pieces. Raises EngineFailure or ShuttingDown."""
-        async for tokens in self._stream:
-            finish_reason = tokens.finish_reason
-            stopped = self._decode(tokens)
-            if finish_reason is not None and not stopped:
-                stopped = self._flush()
-            if stopped:
-                self.abort()
-                self.stop_reason = self._stops.matched
-                finish_reason = "stop"
-            delta = self._delta(finish_reason, stopped)
-            if delta.text or delta.reasoning or delta.logprobs or finish_reason is not None:
-                yield delta
-            if finish_reason is not None:
-                return
+        try:
+            async for tokens in self._stream:
+                delta = self._next_delta(tokens)
+                if delta.finish_reason is not None:
+                    self._record(delta.finish_reason)
+                if delta.text or delta.reasoning or delta.logprobs or delta.finish_reason:
+                    yield delta
+                if delta.finish_reason is not None:
+                    return
+        except RetortError:
+            self._record("error")
+            raise
 
     def abort(self) -> None:
         """Ends it; the engine computes at most the step that is under way."""
+        self._record("cancelled")
         self._engine.abort(self._stream.request)
+
+    def _next_delta(self, tokens: Tokens) -> TextDelta:
+        if self._first_s is None:
+            self._first_s = time.monotonic()
+        finish_reason = tokens.finish_reason
+        stopped = self._decode(tokens)
+        if finish_reason is not None and not stopped:
+            stopped = self._flush()
+        if stopped:
+            self._engine.abort(self._stream.request)
+            self.stop_reason = self._stops.matched
+            finish_reason = "stop"
+        return self._delta(finish_reason, stopped)
+
+    def _record(self, outcome: Outcome) -> None:
+        """The first time only: whoever read it to its end may abort it all the same."""
+        metrics, self._metrics = self._metrics, None
+        if metrics is None:
+            return
+        metrics.record(
+            EndedGeneration(
+                outcome=outcome,
+                num_prompt_tokens=self.num_prompt_tokens,
+                num_cached_tokens=self.num_cached_tokens,
+                num_output_tokens=self.num_output_tokens,
+                started_s=self._stream.started_s,
+                first_s=self._first_s,
+                ended_s=time.monotonic(),
+            )
+        )
 
     def _decode(self, tokens: Tokens) -> bool:
         """Turns tokens into text that is certain; whether a stop string ended it.

@@ -25,6 +25,7 @@ from service.errors import (
     WrongDevice,
 )
 from service.generation import Generation
+from service.metrics import GenerationMetrics
 from service.options import GenerationOptions
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
@@ -32,9 +33,6 @@ from service.settings import Settings
 from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
 from service.store.packages import Package, check_hashes, check_sizes
 from service.text.tokenizer import Tokenizer
-
-DEFAULT_CONTEXT_LENGTH = 8192
-"""Tokens a slot holds unless told otherwise; long-context models would take all memory."""
 
 
 class LoadedModel:
@@ -53,9 +51,7 @@ class LoadedModel:
         package was made for another device.
         """
         self.manifest: Manifest = package.manifest
-        self.context_length = min(
-            settings.context_length or DEFAULT_CONTEXT_LENGTH, self.manifest.context_length
-        )
+        self.context_length = settings.served_context_length(self.manifest.context_length)
         _check_device(package, provider)
         check_sizes(package)
         with ThreadPoolExecutor(1) as threads:
@@ -68,6 +64,7 @@ class LoadedModel:
                 # Which file was damaged says more than what a reader made of it.
                 hashes.result()
         self.system_fingerprint = _fingerprint(self.manifest, provider)
+        self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
 
     def _load_runner(self, package: Package, provider: Provider, settings: Settings) -> Runner:
@@ -146,7 +143,7 @@ class LoadedModel:
             for choice in range(options.num_choices)
         ]
         return [
-            Generation(self.engine, stream, self.tokenizer.token_bytes, options)
+            Generation(self.engine, stream, self.tokenizer.token_bytes, options, self.metrics)
             for stream in self.engine.submit(requests)
         ]
 

@@ -13,6 +13,7 @@ from service.encoder.model import LoadedEncoder
 from service.engine.async_engine import AsyncEngine
 from service.errors import ShuttingDown
 from service.health import Health, ModelHealth
+from service.metrics import GenerationMetrics, ModelMetrics
 from service.model import LoadedModel
 from service.runtime.providers import Device
 from service.runtime.sessions import physical_cores, share_threads
@@ -39,6 +40,7 @@ class ModelPool:
         self._device = device
         self._loading: dict[ModelName, asyncio.Task[LoadedModel]] = {}
         self._loading_encoders: dict[ModelName, asyncio.Task[LoadedEncoder]] = {}
+        self._generations: dict[ModelName, GenerationMetrics] = {}
         self._draining = False
         num_threads = settings.num_threads or physical_cores()
         share_threads(num_threads)
@@ -99,6 +101,13 @@ class ModelPool:
             ),
         )
 
+    def metrics(self) -> list[ModelMetrics]:
+        """Of the models that are loaded; a model loaded again goes on counting where it was."""
+        return [
+            *(_metrics(model) for model in _loaded(self._loading)),
+            *(_encoder_metrics(model) for model in _loaded(self._loading_encoders)),
+        ]
+
     def drain(self) -> None:
         """From now on new work is refused; what runs goes on."""
         self._draining = True
@@ -132,6 +141,7 @@ class ModelPool:
         model = await asyncio.to_thread(
             LoadedModel, package, self._device.provider, self._settings, loop
         )
+        model.metrics = self._generations.setdefault(package.name, model.metrics)
         if self._draining:
             model.engine.drain()
         if model.context_length < (self._settings.context_length or 0):
@@ -190,6 +200,17 @@ def _health(model: LoadedModel) -> ModelHealth:
         num_running=running,
         num_waiting=model.engine.num_requests - running,
     )
+
+
+def _metrics(model: LoadedModel) -> ModelMetrics:
+    now = _health(model)
+    kv = model.engine.kv_usage()
+    return ModelMetrics(now.name, now.num_running, now.num_waiting, model.metrics, kv)
+
+
+def _encoder_metrics(model: LoadedEncoder) -> ModelMetrics:
+    now = _encoder_health(model)
+    return ModelMetrics(now.name, now.num_running, now.num_waiting)
 
 
 def _encoder_health(model: LoadedEncoder) -> ModelHealth:

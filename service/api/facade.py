@@ -10,6 +10,7 @@ from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.engine.request import FinishReason, Logprobs
 from service.health import Health
+from service.metrics import ModelMetrics
 from service.options import GenerationOptions
 from service.store.manifest import Manifest
 from service.store.packages import AnyPackage
@@ -112,6 +113,9 @@ class Pool(Protocol):
     async def get(self, name: str) -> Model: ...
     async def encoder(self, name: str) -> Encoder: ...
     def health(self) -> Health: ...
+    def metrics(self) -> Sequence[ModelMetrics]:
+        """Of the models that are loaded."""
+        ...
 
     def drain(self) -> None:
         """From now on new work is refused with ShuttingDown; what runs goes on."""

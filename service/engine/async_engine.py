@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from service.engine.engine import Engine, StepOutput
 from service.engine.request import FinishReason, Logprobs, Request
 from service.errors import EngineFailure, Overloaded, RetortError, ShuttingDown
+from service.metrics import KvUsage
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +112,12 @@ class AsyncEngine:
     @property
     def num_slots(self) -> int:
         return self._engine.runner.num_slots
+
+    def kv_usage(self) -> KvUsage:
+        """What the slots hold at this moment."""
+        num_used, num_kept = self._engine.scheduler.cache.usage()
+        runner = self._engine.runner
+        return KvUsage(num_used, num_kept, runner.num_slots * runner.slot_length)
 
     def new_id(self) -> int:
         """The id of the next request to submit."""

@@ -146,6 +146,20 @@ class KvCache:
         outside = sorted(wanted.difference(window))
         return [self._swap(hole, index) for hole, index in zip(holes, outside, strict=True)]
 
+    def usage(self) -> tuple[int, int]:
+        """Tokens of requests that run, and tokens kept for others.
+
+        Nearly so: it may be asked for from another thread than the one that moves them.
+        """
+        num_used = num_kept = 0
+        for slot in self.slots:
+            owner = slot.owner
+            if owner is None:
+                num_kept += len(slot.token_ids)
+            else:
+                num_used += owner.num_computed_tokens
+        return num_used, num_kept
+
     def check(self, requests: Iterable[Request]) -> None:
         """Asserts that exactly `requests` own slots, each the one it names."""
         owners = {id(slot.owner) for slot in self.slots if slot.owner is not None}

@@ -119,5 +119,6 @@ OPERATIONS: Final = (
     Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),
     Operation("get", "/", "Ask whether the server is there", str, _OPEN),
     Operation("get", "/health", "Tell what runs, and where", Health, _OPEN, unavailable=Health),
+    Operation("get", "/metrics", "Tell what is counted, as Prometheus reads it", str, _ANY),
     Operation("get", "/openapi.json", "This document", dict, _ANY),
 )

@@ -20,6 +20,7 @@ from service.errors import (
     WrongModelKind,
 )
 from service.health import Health
+from service.metrics import ModelMetrics
 from service.options import GenerationOptions
 from service.settings import Settings
 from service.store.manifest import (
@@ -234,6 +235,9 @@ class FakePool:
             device="cpu",
             device_reason="a test asked for it",
         )
+
+    def metrics(self) -> list[ModelMetrics]:
+        return [ModelMetrics(str(name), 1, 2) for name in self.names]
 
     def drain(self) -> None:
         self.is_draining = True
