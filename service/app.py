@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 
 from service.api.access import Access
+from service.api.anthropic.endpoint import count_message_tokens, create_message
 from service.api.error_mapping import error_response
 from service.api.facade import Pool
 from service.api.gate import Gate
@@ -31,6 +32,8 @@ _ROUTES = [
     tokenize,
     detokenize,
     count_input_tokens,
+    create_message,
+    count_message_tokens,
     list_models,
     retrieve_model,
     greet,

@@ -9,7 +9,6 @@ from typing import Final, cast
 
 import msgspec
 
-from service.api.error_mapping import ErrorBody
 from service.api.openai.fields import AnyValue, Honoured, OneOf
 from service.api.openapi.operation import Body, Operation
 from service.api.openapi.structs import (
@@ -31,8 +30,8 @@ _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 _DESCRIPTION: Final = (
-    "OpenAI's API over local models. Fields that are not honoured are refused by name; where one "
-    "can only have the values listed, these change nothing."
+    "OpenAI's API and Anthropic's messages over local models. Fields that are not honoured are "
+    "refused by name; where one can only have the values listed, these change nothing."
 )
 
 
@@ -61,7 +60,7 @@ class _Schemas:
     """The schemas of all types that the operations name, shared ones once."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        types = list(dict.fromkeys((ErrorBody, *_types(operations))))
+        types = list(dict.fromkeys(_types(operations)))
         found, components = msgspec.json.schema_components(types, ref_template=_REF)
         self._by_type = dict(zip(types, found, strict=True))
         self.components: dict[str, Schema] = {
@@ -87,7 +86,13 @@ class _Schemas:
 def _types(operations: Iterable[Operation]) -> Iterable[type]:
     for operation in operations:
         body = None if operation.body is None else operation.body.struct
-        for type_ in (body, operation.response, operation.event, operation.unavailable):
+        for type_ in (
+            body,
+            operation.response,
+            operation.event,
+            operation.error,
+            operation.unavailable,
+        ):
             if type_ is not None:
                 yield type_
 
@@ -131,20 +136,21 @@ def _success(operation: Operation, schemas: _Schemas) -> ResponseObject:
     content = {media_type: MediaType(schema=schemas.of(operation.response))}
     if operation.event is not None:
         content["text/event-stream"] = MediaType(
-            schema=_event(schemas.of(operation.event), schemas.of(ErrorBody))
+            schema=_event(operation, schemas.of(operation.event), schemas.of(operation.error))
         )
     return ResponseObject(description="The answer", content=content)
 
 
-def _event(data: Schema, error: Schema) -> Schema:
+def _event(operation: Operation, data: Schema, error: Schema) -> Schema:
     """3.1 has no words for streams; these are what later versions say of one event."""
     content: Schema = {
         "type": "string",
         "contentMediaType": _JSON,
         "contentSchema": {"anyOf": [data, error]},
     }
-    either = {"anyOf": [content, {"const": "[DONE]", "description": "The last event."}]}
-    return {"type": "object", "properties": {"data": either}, "required": ["data"]}
+    if operation.ends_with_done:
+        content = {"anyOf": [content, {"const": "[DONE]", "description": "The last event."}]}
+    return {"type": "object", "properties": {"data": content}, "required": ["data"]}
 
 
 def _failures(operation: Operation, schemas: _Schemas) -> dict[str, ResponseObject]:
@@ -153,7 +159,7 @@ def _failures(operation: Operation, schemas: _Schemas) -> dict[str, ResponseObje
         by_status.setdefault(error.status, []).append(error)
     failures = {
         str(status): _response(
-            ", ".join(f"`{error.code}`" for error in errors), schemas.of(ErrorBody)
+            ", ".join(f"`{error.code}`" for error in errors), schemas.of(operation.error)
         )
         for status, errors in sorted(by_status.items())
     }

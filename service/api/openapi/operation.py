@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from service.api.error_mapping import ErrorBody
 from service.api.openai.fields import Treatment
 from service.errors import RetortError
 
@@ -25,7 +26,8 @@ class Body:
 class Operation:
     """`response` is the JSON of a 200, or str for plain text; `event` that of a stream's events.
 
-    `unavailable` is what a 503 says where that is no error object.
+    With `ends_with_done` the last of them is `[DONE]`. `error` is the JSON of an error, of which
+    each dialect has its own; `unavailable` is what a 503 says where that is none.
     """
 
     method: Method
@@ -35,4 +37,6 @@ class Operation:
     errors: Errors
     body: Body | None = None
     event: type | None = None
+    ends_with_done: bool = True
+    error: type = ErrorBody
     unavailable: type | None = None

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
+from service.api.anthropic.errors import AnthropicErrorBody
+from service.api.anthropic.events import MessageEvent
+from service.api.anthropic.fields import COUNT_TOKENS, MESSAGES
+from service.api.anthropic.schema import (
+    CountTokensRequest,
+    MessageObject,
+    MessagesRequest,
+    TokenCount,
+)
 from service.api.openai.chat_schema import ChatChunk, ChatCompletion, ChatRequest
 from service.api.openai.completion_schema import CompletionRequest, TextCompletion
 from service.api.openai.embedding_schema import EmbeddingList, EmbeddingRequest
@@ -114,6 +123,26 @@ OPERATIONS: Final = (
         InputTokens,
         _MODEL,
         body=Body(ChatRequest, CHAT),
+    ),
+    Operation(
+        "post",
+        "/v1/messages",
+        "Answer a conversation, in Anthropic's dialect",
+        MessageObject,
+        _GENERATION,
+        body=Body(MessagesRequest, MESSAGES),
+        event=cast("type", MessageEvent),
+        ends_with_done=False,
+        error=AnthropicErrorBody,
+    ),
+    Operation(
+        "post",
+        "/v1/messages/count_tokens",
+        "Count the tokens of a conversation, in Anthropic's dialect",
+        TokenCount,
+        _MODEL,
+        body=Body(CountTokensRequest, COUNT_TOKENS),
+        error=AnthropicErrorBody,
     ),
     Operation("get", "/v1/models", "List the models", ModelList, _ANY),
     Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),

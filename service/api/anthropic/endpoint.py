@@ -1,0 +1,83 @@
+"""POST /v1/messages and POST /v1/messages/count_tokens: Anthropic's dialect."""
+
+from __future__ import annotations
+
+from litestar import post
+from litestar.types import ASGIApp
+
+from service.api.anthropic.fields import COUNT_TOKENS, MESSAGES
+from service.api.anthropic.messages import continues_answer, template_options, to_messages
+from service.api.anthropic.reply import PING, MessageEvents, MessageHead, MessageReply
+from service.api.anthropic.schema import CountTokensRequest, MessagesRequest, TokenCount
+from service.api.body import read_json_body
+from service.api.facade import Model
+from service.api.openai.decoder import RequestDecoder
+from service.api.openai.parameters import whole
+from service.api.openai.reply import new_id
+from service.api.renaming import params_renamed
+from service.api.sampling import sampling_params
+from service.api.state import HttpRequest, pool_of
+from service.api.streamed import StreamedReply
+from service.api.whole import WholeReply
+from service.api.work import off_loop_if_large
+from service.dialogue.prompt import ChatPrompt
+from service.options import GenerationOptions
+
+_MESSAGES = RequestDecoder(MessagesRequest, MESSAGES)
+_COUNT_TOKENS = RequestDecoder(CountTokensRequest, COUNT_TOKENS)
+
+
+@post("/v1/messages", status_code=200)
+async def create_message(request: HttpRequest) -> ASGIApp:
+    """The header `anthropic-version` may say what it likes: there is one version here."""
+    body = await read_json_body(request.scope, request.receive)
+    wire = _MESSAGES.decode(body)
+    model, prompt = await _encoded(request, wire, len(body))
+    max_tokens = whole(wire.max_tokens, "max_tokens")
+    assert max_tokens is not None
+    options = _generation_options(wire, max_tokens, model, prompt)
+    generations = model.generate([prompt.token_ids], options)
+    head = MessageHead(new_id("msg_"), wire.model, max_tokens)
+    if wire.stream:
+        (generation,) = generations
+        return StreamedReply(generations, MessageEvents(head, generation), ping=PING)
+    return WholeReply(generations, MessageReply(head).make)
+
+
+@post("/v1/messages/count_tokens", status_code=200)
+async def count_message_tokens(request: HttpRequest) -> TokenCount:
+    """Those of the prompt that the same messages would make."""
+    body = await read_json_body(request.scope, request.receive)
+    wire = _COUNT_TOKENS.decode(body)
+    _, prompt = await _encoded(request, wire, len(body))
+    return TokenCount(len(prompt.token_ids))
+
+
+async def _encoded(
+    request: HttpRequest, wire: CountTokensRequest, num_bytes: int
+) -> tuple[Model, ChatPrompt]:
+    messages = to_messages(wire)
+    model = await pool_of(request).get(wire.model)
+    template = template_options(wire, model)
+    with params_renamed({"continue_final_message": "messages"}):
+        return model, await off_loop_if_large(
+            num_bytes, lambda: model.encode_chat(messages, template)
+        )
+
+
+def _generation_options(
+    wire: MessagesRequest, max_tokens: int, model: Model, prompt: ChatPrompt
+) -> GenerationOptions:
+    return GenerationOptions(
+        max_tokens=max_tokens,
+        sampling=sampling_params(
+            model.manifest.generation,
+            temperature=wire.temperature,
+            top_p=wire.top_p,
+            top_k=wire.top_k,
+        ),
+        stop=tuple(wire.stop_sequences or ()),
+        continues_text=continues_answer(wire),
+        splits_reasoning=prompt.may_reason,
+        starts_in_reasoning=prompt.starts_in_reasoning,
+    )

@@ -1,0 +1,39 @@
+"""Every request field of Anthropic's API: what is done. See `service.api.openai.fields`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
+
+COUNT_TOKENS: Mapping[str, Treatment] = {
+    "model": Honoured("a package of the store; the answer repeats the name as it was given"),
+    "messages": Honoured(
+        "roles user, assistant, system; text and thinking blocks; a final message of the "
+        "assistant is continued"
+    ),
+    "system": Honoured("a text or text blocks"),
+    "thinking": Honoured("`disabled`, `adaptive`; no budgets"),
+    "output_config": Honoured("`effort`, where the model's template has a way to ask for it"),
+    "cache_control": AnyValue(),
+    "speed": OneOf(("standard",)),
+    "tool_choice": OneOf(({"type": "auto"}, {"type": "none"})),
+    "tools": OneOf(([],)),
+    "user_profile_id": OneOf(),
+    "workspace_id": OneOf(),
+}
+
+MESSAGES: Mapping[str, Treatment] = {
+    **COUNT_TOKENS,
+    "max_tokens": Honoured(),
+    "stop_sequences": Honoured("up to 64 texts, none of which ever shows"),
+    "stream": Honoured(),
+    "temperature": Honoured("0 to 1; without it, the package's default"),
+    "top_k": Honoured(),
+    "top_p": Honoured(),
+    "container": OneOf(),
+    "diagnostics": OneOf(),
+    "inference_geo": OneOf(),
+    "metadata": AnyValue(),
+    "service_tier": OneOf(("auto", "standard_only")),
+}

@@ -1,0 +1,113 @@
+"""From the messages of a request to those of a dialogue, and how they are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from service.api.anthropic.schema import (
+    Content,
+    CountTokensRequest,
+    MessageParam,
+    TextParam,
+    ThinkingDisabled,
+    ThinkingEnabled,
+    ThinkingParam,
+)
+from service.api.effort import effort_variables
+from service.api.facade import Model
+from service.dialogue.message import Message
+from service.dialogue.prompt import TemplateOptions, TemplateValue
+from service.errors import RequestError, UnsupportedParameter
+
+_BETWEEN_TURNS = "\n\n"
+
+
+def to_messages(wire: CountTokensRequest) -> list[Message]:
+    """The system prompt first; turns of the same role that follow each other are one.
+
+    Raises RequestError for thoughts that are not the assistant's, and for an answer to be
+    continued that has no text.
+    """
+    turns = [_message(index, message) for index, message in enumerate(wire.messages)]
+    if wire.system:
+        turns.insert(0, Message("system", _text(wire.system)))
+    messages = [_merged(list(group)) for _, group in groupby(turns, attrgetter("role"))]
+    if continues_answer(wire) and not messages[-1].content:
+        raise RequestError(
+            "The final assistant message must have text, to be continued.", param="messages"
+        )
+    return messages
+
+
+def continues_answer(wire: CountTokensRequest) -> bool:
+    """Whether the answer goes on with the last message, which is the assistant's then."""
+    return wire.messages[-1].role == "assistant"
+
+
+def template_options(wire: CountTokensRequest, model: Model) -> TemplateOptions:
+    """Raises UnsupportedParameter for thoughts that the model's template cannot ask for."""
+    if wire.output_config is not None and wire.output_config.format is not None:
+        raise UnsupportedParameter(
+            "Formats of the output are not supported.", param="output_config.format"
+        )
+    # Whether to think at all is the stronger word.
+    variables = {**_effort(wire, model), **_thinking(wire, model)}
+    return TemplateOptions(tuple(variables.items()), continues_final_message=continues_answer(wire))
+
+
+def _effort(wire: CountTokensRequest, model: Model) -> dict[str, TemplateValue]:
+    if wire.output_config is None or wire.output_config.effort is None:
+        return {}
+    effort = wire.output_config.effort
+    return dict(effort_variables(effort, model, param="output_config.effort"))
+
+
+def _thinking(wire: CountTokensRequest, model: Model) -> dict[str, TemplateValue]:
+    if wire.thinking is None:
+        return {}
+    if isinstance(wire.thinking, ThinkingEnabled):
+        raise UnsupportedParameter(
+            "Thoughts cannot be kept to a budget of tokens. Ask for thinking of type 'adaptive'.",
+            param="thinking.budget_tokens",
+        )
+    if isinstance(wire.thinking, ThinkingDisabled):
+        return dict(effort_variables("none", model, param="thinking.type"))
+    return {"enable_thinking": True} if model.knows_variable("enable_thinking") else {}
+
+
+def _message(index: int, wire: MessageParam) -> Message:
+    thoughts = _thoughts(wire.content)
+    if thoughts and wire.role != "assistant":
+        raise RequestError(
+            "Only messages of the assistant may have thinking blocks.",
+            param=f"messages[{index}].content",
+        )
+    return Message(wire.role, _text(wire.content), reasoning=thoughts or None)
+
+
+def _text(content: Content | Sequence[TextParam]) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(block.text for block in content if isinstance(block, TextParam))
+
+
+def _thoughts(content: Content) -> str:
+    if isinstance(content, str):
+        return ""
+    return "".join(block.thinking for block in content if isinstance(block, ThinkingParam))
+
+
+def _merged(turns: Sequence[Message]) -> Message:
+    if len(turns) == 1:
+        return turns[0]
+    return Message(
+        turns[0].role,
+        _joined(turn.content for turn in turns),
+        reasoning=_joined(turn.reasoning or "" for turn in turns) or None,
+    )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return _BETWEEN_TURNS.join(filter(None, texts))
