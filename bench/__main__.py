@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from bench import engine_rates, export_cost, http_rates, memory, quality_cost, startup
+from bench import api_cost, engine_rates, export_cost, http_rates, memory, quality_cost, startup
 from bench.child import ChildError
 from bench.disturbance import others_share, read_cpu_times
 from bench.environment import describe_environment
@@ -55,6 +55,7 @@ FAMILIES = {
     "engine": Family(engine_rates.VARIANTS, engine_rates.measure),
     "quality": Family(quality_cost.VARIANTS, quality_cost.measure),
     "http": Family(http_rates.VARIANTS, http_rates.measure),
+    "api": Family(api_cost.VARIANTS, api_cost.measure),
     "startup": Family(startup.VARIANTS, startup.measure),
     "memory": Family(memory.VARIANTS, memory.measure),
     "export": Family(export_cost.VARIANTS, export_cost.measure),

@@ -31,7 +31,10 @@ class LoadError(Exception):
 
 
 class LoadPlan(msgspec.Struct, frozen=True):
-    """What to send: the prompts are dealt out to the clients in turn, each used once."""
+    """What to send: the prompts are dealt out to the clients in turn, each used once.
+
+    `logprobs` are for completions, whose field is a number.
+    """
 
     url: str
     model: str
@@ -39,6 +42,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     clients: int = 8
     max_tokens: int = 64
     endpoint: Endpoint = "completions"
+    logprobs: int | None = None
 
 
 class LoadReport(msgspec.Struct, frozen=True):
@@ -185,6 +189,8 @@ def _encode_request(plan: LoadPlan, prompt: str) -> bytes:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if plan.logprobs is not None:
+        asked["logprobs"] = plan.logprobs
     if plan.endpoint == "completions":
         asked["prompt"] = prompt
     else:

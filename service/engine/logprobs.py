@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,8 @@ def logprobs_of(logits: NDArray[np.float32], token_id: int, num_top: int) -> Log
     Raw logits, as OpenAI's and vLLM's: neither temperature nor penalties nor masks count.
     """
     peak = logits.max()
-    log_sum = float(peak) + float(np.log(np.exp(logits - peak).sum(dtype=np.float64)))
+    # Summed pairwise by numpy, so float32 keeps six digits of it.
+    log_sum = float(peak) + math.log(np.exp(logits - peak).sum())
     top = likeliest(logits, num_top) if num_top else ()
     return Logprobs(
         token_id,
