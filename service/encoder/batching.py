@@ -89,7 +89,9 @@ class Batcher(Generic[JobT]):
     def next_batch(self) -> list[Place[JobT]]:
         """Takes the longest sequence of the job whose turn it is, and what goes well with it."""
         first = next(iter(self._waiting))
-        longest = self._waiting[first].longest()
+        at_most = self._waiting[first].longest() + self._limits.max_padding
+        candidates = (waiting.longest() for waiting in self._waiting.values())
+        longest = max(length for length in candidates if length <= at_most)
         shortest = longest - self._limits.max_padding
         room = max(1, self._limits.max_tokens // max(1, longest))
         batch: list[Place[JobT]] = []

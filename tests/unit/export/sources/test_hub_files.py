@@ -25,9 +25,26 @@ def test_one_file_wins_over_shards() -> None:
 
 def test_side_files_that_nothing_reads_stay_there() -> None:
     unread = ["added_tokens.json", "merges.txt", "vocab.json", "vocab.txt"]
-    names = ["config.json", "model.safetensors", "chat_template.json", *unread]
-    selected = select_files(names, "a/b", None)
-    assert selected == ("chat_template.json", "config.json", "model.safetensors")
+    read = ["chat_template.json", "config.json", "tokenizer.json", "model.safetensors"]
+    assert select_files([*read, *unread], "a/b", None) == tuple(read)
+
+
+def test_vocabularies_come_where_there_is_no_tokenizer_json() -> None:
+    names = ["config.json", "vocab.txt", "model.safetensors"]
+    assert select_files(names, "a/b", None) == tuple(names)
+
+
+def test_the_files_of_sentence_transformers_come_with_their_folders() -> None:
+    theirs = [
+        "1_Pooling/config.json",
+        "config.json",
+        "config_sentence_transformers.json",
+        "modules.json",
+        "sentence_bert_config.json",
+    ]
+    others = ["1_Pooling/../config.json", "onnx/config.json", "2_Dense/model.safetensors"]
+    selected = select_files([*theirs, *others, "model.safetensors"], "a/b", None)
+    assert selected == (*theirs, "model.safetensors")
 
 
 def test_safetensors_that_nothing_reads_do_not_hide_a_gguf() -> None:
