@@ -118,12 +118,11 @@ class LoadedModel:
 
     def token_bytes(self, token_id: int) -> bytes:
         """What a token is written as, special ones by their spelling."""
-        pieces = self.tokenizer.token_bytes.pieces
-        return pieces[token_id] if token_id < len(pieces) else b""
+        return self.tokenizer.token_bytes.written(token_id)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """The text of tokens, special ones by their spelling."""
-        return b"".join(map(self.token_bytes, token_ids)).decode(errors="replace")
+    def decode(self, token_ids: Sequence[int], *, at_text_start: bool = False) -> str:
+        """The text of tokens, special ones by their spelling; `at_text_start` as a tokenizer's."""
+        return self.tokenizer.decode(token_ids, at_text_start=at_text_start)
 
     def generate(
         self, prompts: Sequence[Sequence[int]], options: GenerationOptions

@@ -31,6 +31,10 @@ class TokenBytes:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    def written(self, token_id: int) -> bytes:
+        """What a token is written as, a special one too; b"" for an unknown id."""
+        return self.pieces[token_id] if token_id < len(self.pieces) else b""
+
     def text_bytes(self, token_ids: Sequence[int]) -> bytes:
         """The bytes that these tokens show, special and unknown ids left out."""
         pieces, special_ids, size = self.pieces, self.special_ids, len(self.pieces)

@@ -112,6 +112,16 @@ class Tokenizer:
             token_ids += self._encode_literal(text, is_first=False)
         return token_ids
 
+    def decode(self, token_ids: Sequence[int], *, at_text_start: bool = False) -> str:
+        """The text of tokens, special ones as they are written, unknown ids left out.
+
+        `at_text_start`: they are a text of their own, whose first space may be the tokenizer's
+        and is left out then. Bytes that are not UTF-8 become U+FFFD.
+        """
+        text = b"".join(map(self.token_bytes.written, token_ids)).decode(errors="replace")
+        drops_space = at_text_start and self.token_bytes.strips_first_space
+        return text.removeprefix(" ") if drops_space else text
+
     def _runs(self, segments: Sequence[Segment]) -> list[Segment]:
         """Splits at the control tokens and joins what lies between two of them."""
         runs: list[Segment] = []

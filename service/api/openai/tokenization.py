@@ -131,4 +131,4 @@ def _detokenized(wire: DetokenizeRequest, model: Model) -> Detokenized:
         raise RequestError(
             f"'tokens' holds ids outside the model's vocabulary of {vocab_size}.", param="tokens"
         )
-    return Detokenized(model.decode(wire.tokens))
+    return Detokenized(model.decode(wire.tokens, at_text_start=True))

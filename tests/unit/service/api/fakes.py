@@ -182,7 +182,7 @@ class FakeModel:
             return texts[token_id].encode()
         return b"\xf0\x9f" if token_id == 240 else chr(token_id).encode()
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], *, at_text_start: bool = False) -> str:
         return b"".join(map(self.token_bytes, token_ids)).decode(errors="replace")
 
     def generate(

@@ -156,6 +156,28 @@ def test_the_vocabulary_can_be_looked_up(tmp_path: Path) -> None:
     assert tokenizer.token(1_000_000) is None
 
 
+@pytest.mark.parametrize("first_only", [True, False])
+@pytest.mark.parametrize("text", ["hello world", "", "a\n\nb", "é 🙂"])
+def test_tokens_become_the_text_that_they_came_from(
+    tmp_path: Path, chatml: Tokenizer, first_only: bool, text: str
+) -> None:
+    pieces = Tokenizer(saved(sentencepiece(first_only=first_only), tmp_path))
+    for tokenizer in (pieces, chatml):
+        token_ids = tokenizer.encode(text, add_bos=False)
+        assert tokenizer.decode(token_ids, at_text_start=True) == text
+
+
+def test_tokens_in_the_middle_of_a_text_keep_their_space(tmp_path: Path) -> None:
+    pieces = Tokenizer(saved(sentencepiece(first_only=False), tmp_path))
+    assert pieces.decode(pieces.encode("hello", add_bos=False)) == " hello"
+
+
+def test_special_tokens_are_written_out_and_unknown_ids_left_out(chatml: Tokenizer) -> None:
+    token_ids = chatml.encode("<|im_start|>user", add_bos=False)
+    assert chatml.decode([*token_ids, chatml.vocab_size]) == "<|im_start|>user"
+    assert chatml.decode(chatml.encode("🙂", add_bos=False)[:1]) == "\ufffd"
+
+
 @pytest.mark.parametrize("content", [None, "{}", '{"model": {"vocab": {}}}', "\udcff"])
 def test_what_is_no_tokenizer_is_refused(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "tokenizer.json"
