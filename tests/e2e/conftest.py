@@ -1,4 +1,4 @@
-"""A real server of the default model, and the official client."""
+"""Real servers of the default model, and the official client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 from openai import OpenAI
 
 from service.store.packages import Package
+from tests.e2e.clients.python_openai import Servers
 from tests.unit.service.processes import ServerProcess, running
+
+KEY = "key-of-the-tests"
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +28,19 @@ def server(store: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
+def servers(server: ServerProcess, store: Path) -> Iterator[Servers]:
+    """That server, and one that asks for a key, runs one request and lets none wait."""
+    arguments = ("--models", str(store), "--context", "512", "--slots", "1", "--max-queue", "0")
+    with running("service", *arguments, "--api-key", KEY) as guarded:
+        yield Servers(_url(server), _url(guarded), KEY)
+
+
+@pytest.fixture(scope="module")
 def client(server: ServerProcess) -> Iterator[OpenAI]:
     """The official client; no key is configured, so any will do."""
-    url = f"http://127.0.0.1:{server.port}/v1"
-    with OpenAI(base_url=url, api_key="any", max_retries=0) as client:
+    with OpenAI(base_url=_url(server), api_key="any", max_retries=0) as client:
         yield client
+
+
+def _url(server: ServerProcess) -> str:
+    return f"http://127.0.0.1:{server.port}/v1"

@@ -130,9 +130,9 @@ def test_models_are_listed_and_found(client: OpenAI) -> None:
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
-        ({"n": 2}, "n", "unsupported_parameter"),
+        ({"n": 129}, "n", "invalid_value"),
         ({"temperature": 3}, "temperature", "invalid_value"),
-        ({"extra_body": {"top_k": 3}}, "top_k", "unknown_parameter"),
+        ({"extra_body": {"topk": 3}}, "topk", "unknown_parameter"),
         ({"messages": [{"role": "user", "content": "word " * 600}]}, "messages", None),
     ],
 )
