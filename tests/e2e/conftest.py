@@ -9,6 +9,8 @@ import pytest
 from openai import OpenAI
 
 from service.store.packages import Package
+from tests.conftest import CACHE
+from tests.e2e.clients.node import Node, installed_node
 from tests.e2e.clients.python_openai import Servers
 from tests.unit.service.processes import ServerProcess, running
 
@@ -33,6 +35,11 @@ def servers(server: ServerProcess, store: Path) -> Iterator[Servers]:
     arguments = ("--models", str(store), "--context", "512", "--slots", "1", "--max-queue", "0")
     with running("service", *arguments, "--api-key", KEY) as guarded:
         yield Servers(_url(server), _url(guarded), KEY)
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    return installed_node(CACHE / "node")
 
 
 @pytest.fixture(scope="module")
