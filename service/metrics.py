@@ -89,10 +89,12 @@ class KvUsage:
 
 @dataclass(frozen=True, slots=True)
 class ModelMetrics:
-    """A loaded model now, and its generations since the service started."""
+    """A loaded model now, and what it has done: a decoder's generations since the service
+    started, an encoder's tokens since it was loaded."""
 
     name: str
     num_running: int
     num_waiting: int
     generations: GenerationMetrics | None = None
     kv: KvUsage | None = None
+    num_encoded_tokens: int | None = None

@@ -210,7 +210,9 @@ def _metrics(model: LoadedModel) -> ModelMetrics:
 
 def _encoder_metrics(model: LoadedEncoder) -> ModelMetrics:
     now = _encoder_health(model)
-    return ModelMetrics(now.name, now.num_running, now.num_waiting)
+    return ModelMetrics(
+        now.name, now.num_running, now.num_waiting, num_encoded_tokens=model.num_tokens_read
+    )
 
 
 def _encoder_health(model: LoadedEncoder) -> ModelHealth:

@@ -90,6 +90,13 @@ def _models(models: Sequence[ModelMetrics]) -> Iterator[Metric]:
         for model in models:
             gauge.add_metric([model.name], state_of(model))
         yield gauge
+    encoded = CounterMetricFamily(
+        "retort_encoded_tokens", "Tokens read by encoders", labels=["model"]
+    )
+    for model in models:
+        if model.num_encoded_tokens is not None:
+            encoded.add_metric([model.name], model.num_encoded_tokens)
+    yield encoded
     for name, text, tokens_of in _KV:
         gauge = GaugeMetricFamily(f"retort_{name}", text, labels=["model"])
         for model in models:

@@ -73,6 +73,22 @@ class LoadedEncoder:
             loop,
             max_requests=settings.slots + settings.max_queue,
         )
+        self.num_tokens_read = 0
+
+    def encode_text(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """The tokens of a text as it is, without a prompt that embedding would put before it."""
+        if not add_special_tokens:
+            return self._tokenizer.encode_bare(text)
+        (tokens,) = self._tokenizer.encode([text])
+        return tokens.token_ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens; how they were spaced is for some vocabularies a guess."""
+        return self._tokenizer.decode(token_ids)
+
+    def token(self, token_id: int) -> str:
+        """A token as the vocabulary spells it."""
+        return self._tokenizer.token(token_id)
 
     async def embed(
         self,
@@ -101,7 +117,7 @@ class LoadedEncoder:
             vectors = await self.engine.encode(sequences)
         if dimensions is not None and dimensions < embedding.dimensions:
             vectors = normalized(vectors[:, :dimensions])
-        return Encoded(vectors, sum(map(len, sequences)))
+        return self._encoded(vectors, sequences)
 
     async def rank(
         self, query: str, documents: Sequence[str], *, truncate: bool = False
@@ -118,7 +134,12 @@ class LoadedEncoder:
                 lambda: self._pairs(query, documents, truncate),
             )
             logits = await self.engine.encode(pairs)
-        return Encoded(sigmoid(logits[:, 0]), sum(map(len, pairs)))
+        return self._encoded(sigmoid(logits[:, 0]), pairs)
+
+    def _encoded(self, values: Floats, sequences: Sequence[Tokens]) -> Encoded:
+        num_tokens = sum(map(len, sequences))
+        self.num_tokens_read += num_tokens
+        return Encoded(values, num_tokens)
 
     def _embedding(self) -> Embedding:
         if self.manifest.embedding is None:

@@ -70,6 +70,20 @@ class SequenceTokenizer:
         other.truncate(lengths[1])
         return _tokens(self._tokenizer.post_process(one, other))
 
+    def encode_bare(self, text: str) -> list[int]:
+        """The text's tokens without the special ones. Raises RequestError as `encode`."""
+        token_ids: list[int] = self._bare([text])[0].ids
+        return token_ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens, special ones as they are written, unknown ids left out."""
+        text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=False)
+        return text
+
+    def token(self, token_id: int) -> str:
+        """A token as the vocabulary spells it, "" for an unknown id."""
+        return self._tokenizer.id_to_token(token_id) or ""
+
     def _encode_batch(self, inputs: list[str] | list[tuple[str, str]]) -> list[Tokens]:
         try:
             return [_tokens(encoding) for encoding in self._tokenizer.encode_batch(inputs)]

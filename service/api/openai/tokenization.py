@@ -11,6 +11,7 @@ from litestar import post
 from msgspec import UNSET
 
 from service.api.body import read_json_body
+from service.api.encoding import Encoder
 from service.api.facade import Model
 from service.api.openai.chat_messages import check_continuation, template_options, to_messages
 from service.api.openai.chat_schema import ChatRequest
@@ -28,6 +29,8 @@ from service.api.openai.tokenization_schema import (
 from service.api.state import HttpRequest, pool_of
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
+from service.store.manifest import EncoderManifest
+from service.store.packages import AnyPackage
 
 _TOKENIZE = RequestDecoder(TokenizeRequest, TOKENIZE)
 _DETOKENIZE = RequestDecoder(DetokenizeRequest, DETOKENIZE)
@@ -41,7 +44,11 @@ async def tokenize(request: HttpRequest) -> Tokenized:
     body = await read_json_body(request.scope, request.receive)
     wire = _TOKENIZE.decode(body)
     _check(wire)
-    model = await pool_of(request).get(wire.model)
+    pool = pool_of(request)
+    if wire.messages is None and _is_encoder(pool.find(wire.model)):
+        encoder = await pool.encoder(wire.model)
+        return await off_loop_if_large(len(body), lambda: _tokenized_by_encoder(wire, encoder))
+    model = await pool.get(wire.model)
     return await off_loop_if_large(len(body), lambda: _tokenized(wire, model))
 
 
@@ -49,8 +56,16 @@ async def tokenize(request: HttpRequest) -> Tokenized:
 async def detokenize(request: HttpRequest) -> Detokenized:
     body = await read_json_body(request.scope, request.receive)
     wire = _DETOKENIZE.decode(body)
-    model = await pool_of(request).get(wire.model)
-    return await off_loop_if_large(len(body), lambda: _detokenized(wire, model))
+    pool = pool_of(request)
+    package = pool.find(wire.model)
+    _check_tokens(wire, package.manifest.architecture.vocab_size)
+    if _is_encoder(package):
+        encoder = await pool.encoder(wire.model)
+        return await off_loop_if_large(len(body), lambda: Detokenized(encoder.decode(wire.tokens)))
+    model = await pool.get(wire.model)
+    return await off_loop_if_large(
+        len(body), lambda: Detokenized(model.decode(wire.tokens, at_text_start=True))
+    )
 
 
 @post("/v1/chat/completions/input_tokens", status_code=200)
@@ -93,6 +108,18 @@ def _tokenized(wire: TokenizeRequest, model: Model) -> Tokenized:
     )
 
 
+def _tokenized_by_encoder(wire: TokenizeRequest, encoder: Encoder) -> Tokenized:
+    tokens = encoder.encode_text(
+        wire.prompt or "", add_special_tokens=wire.add_special_tokens is not False
+    )
+    return Tokenized(
+        count=len(tokens),
+        max_model_len=encoder.context_length,
+        tokens=tokens,
+        token_strs=[*map(encoder.token, tokens)] if wire.return_token_strs else UNSET,
+    )
+
+
 def _tokens(wire: TokenizeRequest, model: Model) -> list[int]:
     if wire.prompt is None:
         first = _first_token(model) if wire.add_special_tokens else []
@@ -125,10 +152,12 @@ def _first_token(model: Model) -> list[int]:
     return [tokens.bos] if tokens.add_bos and tokens.bos is not None else []
 
 
-def _detokenized(wire: DetokenizeRequest, model: Model) -> Detokenized:
-    vocab_size = model.manifest.architecture.vocab_size
+def _is_encoder(package: AnyPackage) -> bool:
+    return isinstance(package.manifest, EncoderManifest)
+
+
+def _check_tokens(wire: DetokenizeRequest, vocab_size: int) -> None:
     if wire.tokens and max(wire.tokens) >= vocab_size:
         raise RequestError(
             f"'tokens' holds ids outside the model's vocabulary of {vocab_size}.", param="tokens"
         )
-    return Detokenized(model.decode(wire.tokens, at_text_start=True))

@@ -14,7 +14,7 @@ from service.api.openai.fields import Honoured, OneOf, Treatment
 
 
 class TokenizeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Either a `prompt`, as a completion takes it, or the `messages` of a chat.
+    """Either a `prompt`, as a completion or an embedding takes it, or the `messages` of a chat.
 
     `add_special_tokens` puts the model's first token before the tokens, if it has one: by default
     before a prompt, as completions do, and not before messages, whose template says what begins.
@@ -35,7 +35,7 @@ class Tokenized(msgspec.Struct, frozen=True, kw_only=True):
     """`max_model_len` is how many tokens a request may take, prompt and answer together.
 
     `token_strs` are there where they were asked for: what each token is written as, U+FFFD where
-    that is a part of a character.
+    that is a part of a character; those of an encoder as its vocabulary spells them.
     """
 
     count: int

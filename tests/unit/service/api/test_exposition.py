@@ -55,7 +55,7 @@ def test_models_are_told_side_by_side() -> None:
     models = [
         ModelMetrics("one", 2, 1, generations(), KvUsage(10, 20, 100)),
         ModelMetrics("other", 0, 0, GenerationMetrics(), KvUsage(0, 0, 50)),
-        ModelMetrics("encoder", 4, 0),
+        ModelMetrics("encoder", 4, 0, num_encoded_tokens=70),
     ]
     told = values(exposition(HttpMetrics(), models))
     assert told["retort_requests_running", ("one",)] == 2
@@ -71,6 +71,7 @@ def test_models_are_told_side_by_side() -> None:
     assert told["retort_time_to_first_token_seconds_sum", ("one",)] == 0.2
     assert told["retort_time_per_output_token_seconds_sum", ("one",)] == 0.2
     assert told["retort_prompt_tokens_total", ("other",)] == 0
+    assert told["retort_encoded_tokens_total", ("encoder",)] == 70
     assert not any(labels == ("encoder",) and "kv" in name for name, labels in told)
 
 
