@@ -20,7 +20,8 @@ from service.errors import RequestError
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_EXPOSED: Final = b"x-request-id, openai-processing-ms, retry-after"
+_EXPOSED: Final = b"x-request-id, request-id, openai-processing-ms, retry-after"
+_ANTHROPIC: Final = "/v1/messages"
 _USUAL_HEADERS: Final = b"authorization, content-type, x-api-key, anthropic-version, openai-beta"
 
 
@@ -90,7 +91,10 @@ def _own_headers(scope: HTTPScope) -> Headers:
     request_id = header(scope, b"x-request-id") or b""
     if not _REQUEST_ID.fullmatch(request_id):
         request_id = b"req_" + secrets.token_hex(16).encode()
-    return [(b"x-request-id", request_id)]
+    names = [b"x-request-id"]
+    if scope["path"].startswith(_ANTHROPIC):
+        names.append(b"request-id")  # where Anthropic's clients look for it
+    return [(name, request_id) for name in names]
 
 
 def _cors_headers(origin: bytes | None) -> Headers:

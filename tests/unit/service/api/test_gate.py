@@ -260,6 +260,13 @@ async def test_a_request_id_that_is_none_is_replaced(app: Litestar, own: str) ->
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
+async def test_each_dialects_clients_find_the_id_where_they_look(app: Litestar) -> None:
+    ours = await get(app, host="localhost")
+    assert "request-id" not in ours.headers
+    other = await get(app, "/v1/messages", host="localhost")
+    assert other.headers["request-id"] == other.headers["x-request-id"]
+
+
 async def test_every_reply_tells_its_duration(app: Litestar) -> None:
     for path in ("/v1/models", "/nothing"):
         assert (await get(app, path, host="localhost")).headers["openai-processing-ms"].isdigit()
