@@ -150,7 +150,8 @@ class Generation:
         """
         last = len(tokens.token_ids) - 1
         for index, token_id in enumerate(tokens.token_ids):
-            ends = tokens.finish_reason == "stop" and index == last
+            # A constraint may end an output too, with a token that is text.
+            ends = index == last and tokens.finish_reason == "stop" and self._is_stop(token_id)
             self._count(tokens.logprobs[index] if tokens.logprobs else None, ends)
             if ends:
                 if token_id in self._options.stop_token_ids:
@@ -158,6 +159,9 @@ class Generation:
             elif self._feed(token_id):
                 return True
         return False
+
+    def _is_stop(self, token_id: int) -> bool:
+        return token_id in self._stream.request.stop_token_ids
 
     def _count(self, logprobs: Logprobs | None, ends: bool) -> None:
         """The token that ends an answer counts, but whatever its spelling it is no text."""

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from service.engine.constraint import CompiledConstraint
 from service.engine.request import SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class OutputForm:
+    """What an output is held to: `constraint` decides token by token, and `check` tells what is
+    wrong with a finished text, None if nothing is."""
+
+    constraint: CompiledConstraint
+    check: Callable[[str], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +33,7 @@ class GenerationOptions:
       belongs to it; otherwise it is a text of its own, as an answer in a chat is
     - `splits_reasoning`: thoughts come apart from the answer; `starts_in_reasoning`: the prompt
       ends inside them
+    - `form`: what the output must look like, after the thoughts if it begins with such
     - `prompt_param`: the request's field that errors about the prompt name
     """
 
@@ -37,4 +49,5 @@ class GenerationOptions:
     continues_text: bool = False
     splits_reasoning: bool = False
     starts_in_reasoning: bool = False
+    form: OutputForm | None = None
     prompt_param: str = "messages"

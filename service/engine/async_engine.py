@@ -191,6 +191,7 @@ class AsyncEngine:
         while True:
             try:
                 if not self._take_commands():
+                    self._engine.close()
                     return
                 outputs = self._engine.step()
             except Exception:  # noqa: BLE001  a defect of ours must not end the thread with requests waiting

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.constraint import ConstraintError
 from service.engine.logprobs import logprobs_of
+from service.engine.masks import Mask, Masks
 from service.engine.request import FinishReason, Logprobs, Request
 from service.engine.runner import Runner
 from service.engine.sampler import Logits, Sampler, make_sampler
@@ -38,6 +40,7 @@ class Engine:
         self.runner = runner
         self.scheduler = Scheduler(runner.num_slots)
         self._samplers: dict[Request, Sampler] = {}
+        self._masks = Masks()
 
     @property
     def has_work(self) -> bool:
@@ -50,6 +53,10 @@ class Engine:
     def abort(self, request: Request) -> None:
         self.scheduler.abort(request)
         self._samplers.pop(request, None)
+
+    def close(self) -> None:
+        """Ends its thread. No step may follow."""
+        self._masks.close()
 
     def step(self) -> list[StepOutput]:
         """Computes at most one prefill chunk and one token for every running request."""
@@ -99,15 +106,25 @@ class Engine:
         if len(requests) < len(step.decode):
             # The failed one may have left a gap between its neighbours: close it next step.
             return []
+        filling = self._masks.start(requests, self.runner.vocab_size)
         try:
             logits = self.runner.decode(requests)
         except Exception:  # noqa: BLE001  the rows of a batch share one run: they fail together
             _log.exception("a decode step of %d requests failed", len(requests))
             return self._fail(requests)
-        return [self._advance(request, row) for request, row in zip(requests, logits, strict=True)]
+        finally:
+            masks = filling.result()
+        return [
+            self._advance(request, row, masks.get(request))
+            for request, row in zip(requests, logits, strict=True)
+        ]
 
-    def _advance(self, request: Request, logits: Logits) -> StepOutput:
-        token_id = self._samplers[request](logits)
+    def _advance(self, request: Request, logits: Logits, mask: Mask) -> StepOutput:
+        try:
+            token_id = self._choose(request, logits, mask)
+        except ConstraintError as error:
+            _log.error("the constraint of request %d failed: %s", request.request_id, error)
+            return self._fail([request])[0]
         if not np.isfinite(logits[token_id]):
             _log.error("request %d got logits that are no numbers", request.request_id)
             return self._fail([request])[0]
@@ -118,6 +135,15 @@ class Engine:
             return StepOutput(request, token_id, finish_reason)
         logprobs = logprobs_of(logits, token_id, request.num_logprobs)
         return StepOutput(request, token_id, finish_reason, logprobs)
+
+    def _choose(self, request: Request, logits: Logits, mask: Mask) -> int:
+        """The next token; the request's constraint knows of it, unless it ends the output."""
+        if isinstance(mask, ConstraintError):
+            raise mask
+        token_id = self._samplers[request](logits, mask)
+        if request.constraint is not None and token_id not in request.stop_token_ids:
+            request.constraint.consume(token_id)
+        return token_id
 
     def _fail(self, requests: Sequence[Request]) -> list[StepOutput]:
         for request in requests:

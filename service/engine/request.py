@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.engine.constraint import Constraint
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -57,6 +59,8 @@ class Request:
     of the prompt gather in `prompt_logprobs`, from its second token on. `max_tokens` 0 ends the
     request once its prompt is computed.
 
+    `constraint` decides which tokens may come, and ends the request where none may.
+
     `num_computed_tokens` counts the leading tokens whose keys and values stand in `slot`;
     `num_cached_tokens` of them were found there or copied instead of computed.
     """
@@ -69,6 +73,7 @@ class Request:
     min_tokens: int = 0
     num_logprobs: int | None = None
     wants_prompt_logprobs: bool = False
+    constraint: Constraint | None = None
     output_token_ids: list[int] = field(default_factory=list)
     prompt_logprobs: list[Logprobs] = field(default_factory=list)
     num_computed_tokens: int = 0
@@ -104,6 +109,6 @@ class Request:
     def append(self, token_id: int) -> FinishReason | None:
         """Takes the sampled token; says whether the request ends with it, and why."""
         self.output_token_ids.append(token_id)
-        if token_id in self.stop_token_ids:
+        if token_id in self.stop_token_ids or (self.constraint and self.constraint.is_finished):
             return "stop"
         return "length" if len(self.output_token_ids) >= self.max_tokens else None

@@ -38,7 +38,7 @@ class Runner:
         model = manifest.architecture
         self.num_slots = num_slots
         self.slot_length = slot_length
-        self._vocab_size = model.vocab_size
+        self.vocab_size = model.vocab_size
         self._decoder = open_session(folder / manifest.graphs.decoder, provider)
         self._prefill_session = self._decoder
         if manifest.graphs.prefill:
@@ -70,7 +70,7 @@ class Runner:
         feeds = _prefill_feeds(token_ids, end)
         if self._prefill_session is self._decoder:
             feeds["logits_indices"] = np.empty(0, np.int64)
-            _bind_output(binding, "logits", np.empty((0, self._vocab_size), np.float32))
+            _bind_output(binding, "logits", np.empty((0, self.vocab_size), np.float32))
         for name, array in feeds.items():
             _bind_input(binding, name, array)
         self._prefill_session.run_with_iobinding(binding)
@@ -83,7 +83,7 @@ class Runner:
         self._kv.bind(binding, slot, 1)
         end = start + len(token_ids)
         assert end <= self.slot_length
-        logits = np.empty((len(token_ids), self._vocab_size), np.float32)
+        logits = np.empty((len(token_ids), self.vocab_size), np.float32)
         feeds = _prefill_feeds(token_ids, end)
         feeds["logits_indices"] = np.arange(len(token_ids), dtype=np.int64)
         _bind_output(binding, "logits", logits)

@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.adjustments import make_adjustments
+from service.engine.bitmask import Bits, mask_logits, single_token
 from service.engine.likeliest import likeliest
 from service.engine.request import Request, SamplingParams
 
 Logits = NDArray[np.float32]
-Sampler = Callable[[Logits], int]
+Draw = Callable[[Logits], int]
 """Takes the logits of one row, float32 `[vocab_size]`, and gives a token id."""
+
+Sampler = Callable[[Logits, Bits | None], int]
+"""As a draw, among the tokens that the bits allow; all without."""
 
 SAMPLER_VERSION = 2
 """Raised whenever the same seed may draw other tokens than before."""
@@ -37,14 +41,20 @@ def make_sampler(request: Request) -> Sampler:
     """The sampler of one request. It keeps state (its generator, counts): use it for one only."""
     draw = _make_draw(request.sampling)
     adjustments = make_adjustments(request)
-    if not adjustments:
-        return draw
 
-    def sample(logits: Logits) -> int:
-        logits = logits.copy()
+    def choose(logits: Logits, allowed: Bits | None) -> int:
+        if allowed is not None and (only := single_token(allowed)) is not None:
+            return only
+        if adjustments or allowed is not None:
+            logits = logits.copy()
         for adjustment in adjustments:
             adjustment.apply(logits)
-        token_id = draw(logits)
+        if allowed is not None:
+            mask_logits(logits, allowed)
+        return draw(logits)
+
+    def sample(logits: Logits, allowed: Bits | None = None) -> int:
+        token_id = choose(logits, allowed)
         for adjustment in adjustments:
             adjustment.note(token_id)
         return token_id
@@ -57,7 +67,7 @@ def greedy(logits: Logits) -> int:
     return int(logits.argmax())
 
 
-def _make_draw(params: SamplingParams) -> Sampler:
+def _make_draw(params: SamplingParams) -> Draw:
     if params.temperature < _GREEDY_BELOW or params.top_p <= 0 or params.top_k == 1:
         return greedy
     generator = _generator(params)

@@ -25,7 +25,7 @@ LAYERS = {
     "engine": FREE | {"runtime"},
     "text": FREE,
     "dialogue": FREE | {"text"},
-    "constraints": FREE | {"text"},
+    "constraints": FREE | {"engine", "dialogue", "text"},
     "options": FREE | {"engine"},
     "generation": FREE | {"options", "engine", "dialogue", "text", "constraints"},
     "model": FREE

@@ -23,7 +23,7 @@ class ScriptRunner(Runner):
         self.script = [*script]
         self.num_decoded = 0
         self._end = end
-        self._vocab_size = vocab_size
+        self.vocab_size = vocab_size
 
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         pass
@@ -32,7 +32,7 @@ class ScriptRunner(Runner):
         pass
 
     def decode(self, requests: Sequence[Request]) -> NDArray[np.float32]:
-        logits = np.zeros((len(requests), self._vocab_size), np.float32)
+        logits = np.zeros((len(requests), self.vocab_size), np.float32)
         for row, request in zip(logits, requests, strict=True):
             position = len(request.output_token_ids)
             row[self.script[position] if position < len(self.script) else self._end] = 10
