@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from service.dialogue.reasoning import ReasoningSplitter, Split
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
 from service.engine.request import FinishReason, Logprobs
-from service.errors import RetortError
+from service.errors import EngineFailure, RetortError
 from service.metrics import EndedGeneration, GenerationMetrics, Outcome
 from service.options import GenerationOptions
 from service.text.detokenizer import Detokenizer
@@ -73,6 +74,7 @@ class Generation:
         self._num_shown_chars = 0
         self._logprobs: list[TextLogprobs] = []
         self._logprob_sum = 0.0
+        self._content: list[str] = []
 
     @property
     def num_cached_tokens(self) -> int:
@@ -98,6 +100,7 @@ class Generation:
         try:
             async for tokens in self._stream:
                 delta = self._next_delta(tokens)
+                await self._check(delta)
                 if delta.finish_reason is not None:
                     self._record(delta.finish_reason)
                 if delta.text or delta.reasoning or delta.logprobs or delta.finish_reason:
@@ -107,6 +110,18 @@ class Generation:
         except RetortError:
             self._record("error")
             raise
+
+    async def _check(self, delta: TextDelta) -> None:
+        """Raises EngineFailure if the text that ends with `delta` has not the form that it was
+        held to: the last of several safeguards, which nothing should ever reach."""
+        form = self._options.form
+        if form is None or form.check is None:
+            return
+        self._content.append(delta.text)
+        if delta.finish_reason == "stop":
+            reason = await asyncio.to_thread(form.check, "".join(self._content))
+            if reason is not None:
+                raise EngineFailure(f"The answer has not the form that was asked for: {reason}")
 
     def abort(self) -> None:
         """Ends it; the engine computes at most the step that is under way."""

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from llguidance import LLTokenizer
+
+from service.constraints.compiler import ConstraintCompiler
+from service.constraints.matcher import AfterThoughts
+from service.constraints.spec import OutputSpec
+from service.constraints.tokens import build_tokenizer
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.dialogue.reasoning import opens_thoughts
 from service.dialogue.template import ChatTemplate
 from service.engine.async_engine import AsyncEngine
+from service.engine.constraint import CompiledConstraint, Constraint
 from service.engine.engine import Engine
 from service.engine.request import Request
 from service.engine.runner import Runner
@@ -63,6 +70,9 @@ class LoadedModel:
             finally:
                 # Which file was damaged says more than what a reader made of it.
                 hashes.result()
+        self._compiler = ConstraintCompiler(
+            lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
+        )
         self.system_fingerprint = _fingerprint(self.manifest, provider)
         self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
@@ -146,6 +156,19 @@ class LoadedModel:
             for stream in self.engine.submit(requests)
         ]
 
+    async def compile(self, spec: OutputSpec) -> CompiledConstraint:
+        """What outputs can be held to. Raises UnsupportedSchema, Overloaded or PackageCorrupt."""
+        return await self._compiler.compile(spec)
+
+    def _constraint(self, options: GenerationOptions) -> Constraint | None:
+        """The state of one output; thoughts that the prompt has opened are free."""
+        if options.form is None:
+            return None
+        constraint = options.form.constraint.begin()
+        if options.starts_in_reasoning:
+            return AfterThoughts(constraint, self.token_bytes)
+        return constraint
+
     def _request(self, prompt: Sequence[int], options: GenerationOptions, choice: int) -> Request:
         left = self.context_length - len(prompt)
         own = frozenset[int]() if options.ignore_eos else frozenset(self.manifest.tokens.eos)
@@ -158,6 +181,7 @@ class LoadedModel:
             min_tokens=options.min_tokens,
             num_logprobs=options.num_logprobs,
             wants_prompt_logprobs=options.prompt_logprobs,
+            constraint=self._constraint(options),
         )
 
     def _check_tokens(self, options: GenerationOptions) -> None:
@@ -199,6 +223,16 @@ def _read_tokenizer(package: Package) -> Tokenizer:
     if tokenizer.vocab_size > manifest.architecture.vocab_size:
         raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
     return tokenizer
+
+
+def _constraint_tokenizer(manifest: Manifest, tokenizer: Tokenizer) -> LLTokenizer:
+    return build_tokenizer(
+        tokenizer.token_bytes,
+        tokenizer.encode_plain,
+        vocab_size=manifest.architecture.vocab_size,
+        special_ids=tokenizer.control_ids,
+        eos_ids=manifest.tokens.eos,
+    )
 
 
 def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from service.api.encoding import Encoder
+from service.constraints.spec import OutputSpec
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.engine.constraint import CompiledConstraint
 from service.engine.request import FinishReason, Logprobs
 from service.health import Health
 from service.metrics import ModelMetrics
@@ -86,6 +88,10 @@ class Model(Protocol):
 
     def knows_variable(self, name: str) -> bool:
         """Whether the chat template asks for a variable of that name."""
+        ...
+
+    async def compile(self, spec: OutputSpec) -> CompiledConstraint:
+        """What outputs can be held to. Raises UnsupportedSchema, Overloaded or PackageCorrupt."""
         ...
 
     def encode_text(self, text: str) -> list[int]: ...

@@ -48,6 +48,7 @@ class Tokenizer:
             token.content for token in parsed.added_tokens if token.is_control and token.content
         )
         """What must not be recognised in a user's text."""
+        self.control_ids = frozenset(token.id for token in parsed.added_tokens if token.is_control)
         self._control = _control_pattern(parsed.added_tokens)
 
     @property
@@ -70,6 +71,10 @@ class Tokenizer:
         if add_bos and self._bos_token_id is not None:
             return [self._bos_token_id, *token_ids]
         return token_ids
+
+    def encode_plain(self, text: str) -> list[int]:
+        """The token ids of `text` as it goes on within another, control tokens not recognised."""
+        return self._encode_literal(text, is_first=False)
 
     def encode_segments(self, segments: Sequence[Segment]) -> list[int]:
         """The token ids of a rendered prompt, literal segments free of control tokens.

@@ -12,6 +12,7 @@ from service.api.openai.chat_reply import ChatChunks, ChatReply
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.fields import CHAT
+from service.api.openai.output_format import output_form
 from service.api.openai.parameters import chat_options, check_stream_options
 from service.api.openai.reply import UsageIn, reply_head
 from service.api.state import HttpRequest, pool_of
@@ -20,6 +21,7 @@ from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.dialogue.prompt import ChatPrompt
 from service.errors import RequestError
+from service.options import OutputForm
 
 _DECODER = RequestDecoder(ChatRequest, CHAT)
 
@@ -34,15 +36,16 @@ async def create_chat_completion(request: HttpRequest) -> ASGIApp:
     model = await pool_of(request).get(wire.model)
     template = template_options(wire, model)
     prompt = await off_loop_if_large(len(body), lambda: model.encode_chat(messages, template))
-    return _reply(wire, model, prompt)
+    return _reply(wire, model, prompt, await output_form(wire, model))
 
 
-def _reply(wire: ChatRequest, model: Model, prompt: ChatPrompt) -> ASGIApp:
+def _reply(wire: ChatRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None) -> ASGIApp:
     options = chat_options(
         wire,
         model.manifest.generation,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
+        form=form,
     )
     generations = model.generate([prompt.token_ids], options)
     head = reply_head("chatcmpl-", wire.model, model.system_fingerprint)

@@ -60,6 +60,8 @@ _GENERATION: Mapping[str, Treatment] = {
     "stop_token_ids": Honoured("extension; up to 64"),
     "ignore_eos": Honoured("extension"),
     "min_tokens": Honoured("extension; no stop of any kind before"),
+    "response_format": Honoured("text, json_object, json_schema; enforced, `strict` or not"),
+    "structured_outputs": Honoured("extension; json, json_object, regex, choice or grammar (Lark)"),
     "user": AnyValue(),
 }
 
@@ -89,7 +91,6 @@ CHAT: Mapping[str, Treatment] = {
     "prompt_cache_key": AnyValue(),
     "prompt_cache_options": OneOf(({"mode": "implicit"},)),
     "prompt_cache_retention": OneOf(("in_memory",)),
-    "response_format": OneOf(({"type": "text"},)),
     "safety_identifier": AnyValue(),
     "service_tier": OneOf(("auto", "default")),
     "store": OneOf((False,)),

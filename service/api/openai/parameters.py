@@ -7,7 +7,7 @@ from service.api.openai.common_schema import GenerationRequest
 from service.api.openai.completion_schema import CompletionRequest
 from service.engine.request import SamplingParams
 from service.errors import RequestError, UnsupportedParameter
-from service.options import GenerationOptions
+from service.options import GenerationOptions, OutputForm
 from service.store.manifest import GenerationDefaults
 
 DEFAULT_COMPLETION_TOKENS = 16
@@ -21,6 +21,7 @@ def chat_options(
     *,
     splits_reasoning: bool,
     starts_in_reasoning: bool,
+    form: OutputForm | None,
 ) -> GenerationOptions:
     """Of the two names of the limit the newer one wins; without, the context is the limit."""
     newer = whole(wire.max_completion_tokens, "max_completion_tokens")
@@ -37,10 +38,13 @@ def chat_options(
         splits_reasoning=splits_reasoning,
         starts_in_reasoning=starts_in_reasoning,
         continues_text=bool(wire.continue_final_message),
+        form=form,
     )
 
 
-def completion_options(wire: CompletionRequest, defaults: GenerationDefaults) -> GenerationOptions:
+def completion_options(
+    wire: CompletionRequest, defaults: GenerationDefaults, form: OutputForm | None
+) -> GenerationOptions:
     """With `best_of` so many are generated, and ranked by their logprobs."""
     max_tokens = whole(wire.max_tokens, "max_tokens")
     ranks = num_generated(wire) > num_choices(wire)
@@ -55,6 +59,7 @@ def completion_options(wire: CompletionRequest, defaults: GenerationDefaults) ->
         num_logprobs=0 if wire.logprobs is None and ranks else wire.logprobs,
         prompt_logprobs=bool(wire.echo) and wire.logprobs is not None,
         continues_text=True,
+        form=form,
         prompt_param="prompt",
     )
 

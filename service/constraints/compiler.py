@@ -1,0 +1,152 @@
+"""Compiles constraints: off the event loop, on threads with room for deep grammars, and once.
+
+A compilation cannot be interrupted; what could take long or exhaust the stack is refused before by
+the guard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import llguidance
+import numpy as np
+
+if TYPE_CHECKING:
+    # It exists in the library's type stubs alone.
+    from llguidance._lib import JsonCompileOptions
+
+from service.constraints.matcher import CompiledConstraint
+from service.constraints.spec import OutputKind, OutputSpec
+from service.errors import Overloaded, UnsupportedSchema
+
+_NUM_THREADS = 2
+_STACK_BYTES = 64 << 20
+"""llguidance recurses along chains of references; with 8 MB a chain of 3,000 ends the process."""
+
+_MAX_WAITING = 64
+_MAX_CACHED = 256
+
+_MAX_SPACE = r"[\x20\x0A\x0D\x09]{1,20}"
+"""Some models would go on with white space for ever."""
+
+
+class ConstraintCompiler:
+    """Compiles for one model and keeps what was used last. Its methods are for the event loop."""
+
+    def __init__(self, make_tokenizer: Callable[[], llguidance.LLTokenizer]) -> None:
+        """`make_tokenizer` is called once, on a thread, when something is first compiled."""
+        self._make_tokenizer = make_tokenizer
+        self._tokenizer: llguidance.LLTokenizer | None = None
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._cache: OrderedDict[OutputSpec, CompiledConstraint] = OrderedDict()
+        self._num_waiting = 0
+
+    async def compile(self, spec: OutputSpec) -> CompiledConstraint:
+        """The constraint that `spec` describes, which the guard has let pass.
+
+        Raises UnsupportedSchema for what cannot be enforced, Overloaded if too many wait for
+        theirs, and PackageCorrupt for a model whose tokens' bytes are not known.
+        """
+        cached = self._cache.get(spec)
+        if cached is not None:
+            self._cache.move_to_end(spec)
+            return cached
+        if self._num_waiting >= _MAX_WAITING:
+            raise Overloaded("Too many schemas wait for their compilation; try again later.")
+        self._num_waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            compiled = await loop.run_in_executor(self._executor(), self._compile, spec)
+        finally:
+            self._num_waiting -= 1
+        self._cache[spec] = compiled
+        if len(self._cache) > _MAX_CACHED:
+            self._cache.popitem(last=False)
+        return compiled
+
+    def close(self) -> None:
+        """Ends the threads once they have nothing to do."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = _deep_threads()
+        return self._pool
+
+    def _compile(self, spec: OutputSpec) -> CompiledConstraint:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = self._make_tokenizer()
+        matcher = llguidance.LLMatcher(
+            self._tokenizer, _grammar(spec), log_level=0, limits=_limits()
+        )
+        _check_start(matcher, self._tokenizer.vocab_size, spec)
+        return CompiledConstraint(matcher)
+
+
+def _grammar(spec: OutputSpec) -> str:
+    match spec.kind:
+        case OutputKind.REGEX:
+            return llguidance.LLMatcher.grammar_from_regex(spec.source)
+        case OutputKind.GRAMMAR:
+            return llguidance.LLMatcher.grammar_from_lark(spec.source)
+    return llguidance.LLMatcher.grammar_from_json_schema(spec.source, overrides=_options(spec))
+
+
+def _options(spec: OutputSpec) -> JsonCompileOptions:
+    """On one line, with a space behind commas and colons, as models write JSON most often: without
+    it SmolLM2 loses its way and goes on for ever."""
+    options: JsonCompileOptions = {
+        "coerce_one_of": spec.coerces_one_of,
+        "json_allow_general_unicode_escapes": True,
+    }
+    if spec.allows_whitespace:
+        options["whitespace_pattern"] = _MAX_SPACE
+    else:
+        options.update(item_separator=", ", key_separator=": ", whitespace_flexible=False)
+    return options
+
+
+def _limits() -> llguidance.LLParserLimits:
+    """Larger than llguidance's where objects have many optional properties, else smaller."""
+    return llguidance.LLParserLimits(
+        max_items_in_row=8000,
+        step_max_items=200_000,
+        max_lexer_states=50_000,
+        verbose_errors=False,
+    )
+
+
+def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpec) -> None:
+    """Raises UnsupportedSchema for a matcher that failed, or whose output could only be empty."""
+    reason = matcher.get_error() if matcher.is_error() else ""
+    if not reason and matcher.is_accepting():
+        reason = "an empty output would satisfy it"
+    if not reason:
+        trial = matcher.deep_copy()
+        bits = np.zeros((vocab_size + 31) // 32, np.int32)
+        trial.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
+        reason = trial.get_error() if trial.is_error() else ""
+    if reason:
+        raise UnsupportedSchema(f"It cannot be enforced: {reason[:500]}", param=spec.param)
+
+
+def _deep_threads() -> ThreadPoolExecutor:
+    """Threads take the stack size that is set when they start, so all start here."""
+    pool = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="constraints")
+    ready = threading.Barrier(_NUM_THREADS + 1)
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        for _ in range(_NUM_THREADS):
+            pool.submit(ready.wait)
+    finally:
+        threading.stack_size(before)
+    ready.wait()
+    return pool

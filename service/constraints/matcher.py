@@ -1,0 +1,73 @@
+"""A compiled constraint, and its state along one output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import llguidance
+
+from service.dialogue.reasoning import CLOSE
+from service.engine.bitmask import Bits
+from service.engine.constraint import Constraint, ConstraintError
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledConstraint:
+    """What outputs are begun from: each gets a state of its own. Never advanced itself."""
+
+    prototype: llguidance.LLMatcher
+
+    def begin(self) -> MatcherState:
+        """The state of an output that is about to begin."""
+        return MatcherState(self.prototype.deep_copy())
+
+
+class MatcherState:
+    """A Constraint that holds from the first token."""
+
+    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+        self._matcher = matcher
+
+    @property
+    def is_finished(self) -> bool:
+        return self._matcher.is_stopped() and not self._matcher.is_error()
+
+    def fill(self, bits: Bits) -> bool:
+        """Raises ConstraintError where a limit was met; llguidance would allow the end then."""
+        self._matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
+        self._check()
+        return True
+
+    def consume(self, token_id: int) -> None:
+        self._matcher.consume_token(token_id)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise ConstraintError(self._matcher.get_error())
+
+
+class AfterThoughts:
+    """A Constraint that holds once the thoughts of a reasoning model have ended."""
+
+    def __init__(self, constraint: Constraint, token_bytes: Callable[[int], bytes]) -> None:
+        self._constraint = constraint
+        self._token_bytes = token_bytes
+        self._tail = b""
+        self._is_thinking = True
+
+    @property
+    def is_finished(self) -> bool:
+        return not self._is_thinking and self._constraint.is_finished
+
+    def fill(self, bits: Bits) -> bool:
+        return not self._is_thinking and self._constraint.fill(bits)
+
+    def consume(self, token_id: int) -> None:
+        if not self._is_thinking:
+            self._constraint.consume(token_id)
+            return
+        text = self._tail + self._token_bytes(token_id)
+        self._is_thinking = CLOSE.encode() not in text
+        self._tail = text[-len(CLOSE) :]

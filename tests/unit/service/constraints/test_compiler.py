@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import llguidance
+import pytest
+
+from service.constraints.compiler import ConstraintCompiler
+from service.constraints.matcher import AfterThoughts
+from service.constraints.spec import OutputKind, OutputSpec
+from service.engine.bitmask import new_bits
+from service.engine.constraint import ConstraintError
+from service.errors import Overloaded, PackageCorrupt, UnsupportedSchema
+from service.text.tokenizer import Tokenizer
+from tests.unit.service.constraints.tokenizers import (
+    constraint_tokenizer,
+    saved,
+    small_tokenizers,
+    walk,
+)
+from tests.unit.service.text.samples import byte_level, id_of
+
+pytestmark = pytest.mark.anyio
+
+FRIENDS = {
+    "type": "object",
+    "properties": {
+        "friends": {
+            "type": "array",
+            "maxItems": 3,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "maxLength": 8},
+                    "age": {"type": "integer", "minimum": 0, "maximum": 150},
+                    "nice": {"type": ["boolean", "null"]},
+                },
+                "required": ["name", "age", "nice"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["friends"],
+    "additionalProperties": False,
+}
+
+
+def schema_spec(schema: object, **changes: bool) -> OutputSpec:
+    return OutputSpec(OutputKind.JSON_SCHEMA, json.dumps(schema), "response_format", **changes)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Tokenizer:
+    return saved(byte_level(), tmp_path)
+
+
+@pytest.fixture
+async def compiler(small: Tokenizer) -> AsyncIterator[ConstraintCompiler]:
+    end = id_of(byte_level(), "<|im_end|>")
+    compiler = ConstraintCompiler(lambda: constraint_tokenizer(small, end))
+    yield compiler
+    compiler.close()
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "sentencepiece", "sentencepiece, first only"])
+async def test_every_finished_walk_is_what_was_asked_for(kind: str, tmp_path: Path) -> None:
+    tokenizer, end = small_tokenizers(tmp_path)[kind]
+    compiler = ConstraintCompiler(lambda: constraint_tokenizer(tokenizer, end))
+    compiled = await compiler.compile(schema_spec(FRIENDS))
+    num_finished = 0
+    for seed in range(60):
+        token_ids = walk(compiled.begin(), tokenizer.vocab_size, end, seed)
+        if token_ids is None:
+            continue
+        num_finished += 1
+        value = json.loads(tokenizer.token_bytes.text_bytes(token_ids).decode())
+        assert set(value) == {"friends"}
+        for friend in value["friends"]:
+            assert [*friend] == ["name", "age", "nice"]
+            assert len(friend["name"]) <= 8
+            assert 0 <= friend["age"] <= 150
+            assert friend["nice"] in (True, False, None)
+    assert num_finished > 30
+    compiler.close()
+
+
+async def test_json_is_on_one_line_unless_it_may_have_white_space(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    spread = '{"friends":\n  []}'
+    for allows, fits in ((False, False), (True, True)):
+        compiled = await compiler.compile(schema_spec(FRIENDS, allows_whitespace=allows))
+        state = compiled.begin()
+        try:
+            for token_id in small.encode_plain(spread):
+                state.consume(token_id)
+        except ConstraintError:
+            assert not fits
+        else:
+            assert fits
+            assert state.is_finished
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "pattern"),
+    [
+        (OutputKind.REGEX, r"[0-9]{3}-[a-f]+", r"[0-9]{3}-[a-f]+"),
+        (OutputKind.GRAMMAR, 'start: "yes" | "no"', "yes|no"),
+    ],
+)
+async def test_expressions_and_grammars(
+    compiler: ConstraintCompiler, small: Tokenizer, kind: OutputKind, source: str, pattern: str
+) -> None:
+    compiled = await compiler.compile(OutputSpec(kind, source, "structured_outputs"))
+    end = id_of(byte_level(), "<|im_end|>")
+    texts = set()
+    for seed in range(20):
+        token_ids = walk(compiled.begin(), small.vocab_size, end, seed)
+        if token_ids is not None:
+            texts.add(small.token_bytes.text_bytes(token_ids).decode())
+    assert texts
+    assert all(re.fullmatch(pattern, text) for text in texts)
+    assert len(texts) > 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        (OutputKind.JSON_SCHEMA, '{"not": {}}'),
+        (OutputKind.JSON_SCHEMA, '{"type": "integer", "minimum": 3, "maximum": 2}'),
+        (OutputKind.JSON_SCHEMA, '{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}'),
+        (OutputKind.REGEX, "(?=a)b"),
+        (OutputKind.REGEX, "("),
+        (OutputKind.REGEX, "a*"),
+        (OutputKind.GRAMMAR, "start: nowhere"),
+        (OutputKind.GRAMMAR, "%%%"),
+    ],
+)
+async def test_what_cannot_be_enforced_is_refused(
+    compiler: ConstraintCompiler, kind: OutputKind, source: str
+) -> None:
+    with pytest.raises(UnsupportedSchema) as raised:
+        await compiler.compile(OutputSpec(kind, source, "the.field"))
+    assert (raised.value.param, raised.value.code) == ("the.field", "unsupported_schema")
+
+
+async def test_the_same_is_compiled_once(compiler: ConstraintCompiler) -> None:
+    first = await compiler.compile(schema_spec(FRIENDS))
+    assert await compiler.compile(schema_spec(FRIENDS)) is first
+    assert await compiler.compile(schema_spec(FRIENDS, allows_whitespace=True)) is not first
+
+
+async def test_outputs_do_not_share_their_state(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    compiled = await compiler.compile(OutputSpec(OutputKind.REGEX, "ab+c", "x"))
+    one, other = compiled.begin(), compiled.begin()
+    for token_id in small.encode_plain("abbc"):
+        one.consume(token_id)
+    assert one.is_finished
+    assert not other.is_finished
+    other.consume(small.encode_plain("a")[0])
+
+
+async def test_a_token_that_may_not_come_is_an_error(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    state = (await compiler.compile(OutputSpec(OutputKind.REGEX, "ab+c", "x"))).begin()
+    with pytest.raises(ConstraintError):
+        state.consume(small.encode_plain("z")[0])
+    with pytest.raises(ConstraintError):
+        state.fill(new_bits(small.vocab_size))
+    assert not state.is_finished
+
+
+async def test_special_tokens_are_never_allowed_but_the_end(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    state = (await compiler.compile(OutputSpec(OutputKind.REGEX, "(.|\\n)+", "x"))).begin()
+    bits = new_bits(small.vocab_size)
+    state.fill(bits)
+    (end,) = small.encode("<|im_end|>", add_bos=False)
+    allowed = {i for i in small.control_ids if bits[i // 32] >> (i % 32) & 1}
+    assert not allowed
+    state.consume(small.encode_plain("z")[0])
+    state.fill(bits)
+    assert {i for i in small.control_ids if bits[i // 32] >> (i % 32) & 1} == {end}
+
+
+async def test_thoughts_are_free_until_they_end(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    inner = (await compiler.compile(OutputSpec(OutputKind.REGEX, "[0-9]{2}", "x"))).begin()
+    state = AfterThoughts(inner, small.token_bytes.written)
+    bits = new_bits(small.vocab_size)
+    for token_id in small.encode_plain("hm </thin k></think>"):
+        assert not state.fill(bits)
+        state.consume(token_id)
+    assert state.fill(bits)
+    for token_id in small.encode_plain("42"):
+        state.consume(token_id)
+    assert state.is_finished
+
+
+async def test_many_may_compile_at_once_and_no_more(small: Tokenizer) -> None:
+    ready, started = threading.Event(), threading.Event()
+    end = id_of(byte_level(), "<|im_end|>")
+
+    def slow() -> llguidance.LLTokenizer:
+        started.set()
+        assert ready.wait(10)
+        return constraint_tokenizer(small, end)
+
+    compiler = ConstraintCompiler(slow)
+    specs = [schema_spec({"const": index}) for index in range(64)]
+    waiting = [asyncio.create_task(compiler.compile(spec)) for spec in specs]
+    await asyncio.to_thread(started.wait, 10)
+    with pytest.raises(Overloaded):
+        await compiler.compile(schema_spec({"const": "one more"}))
+    ready.set()
+    assert len(await asyncio.gather(*waiting)) == 64
+    compiler.close()
+
+
+async def test_the_loop_is_free_meanwhile(compiler: ConstraintCompiler) -> None:
+    await compiler.compile(schema_spec({"const": 1}))
+    large = {"enum": [f"value {index}" for index in range(4000)]}
+    task = asyncio.create_task(compiler.compile(schema_spec(large)))
+    longest, last = 0.0, time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    await task
+    assert longest < 0.5
+
+
+async def test_a_model_whose_bytes_are_unknown_says_so() -> None:
+    def broken() -> llguidance.LLTokenizer:
+        raise PackageCorrupt("The bytes cannot be told.")
+
+    compiler = ConstraintCompiler(broken)
+    for _ in range(2):
+        with pytest.raises(PackageCorrupt):
+            await compiler.compile(schema_spec({"const": 1}))
+    compiler.close()

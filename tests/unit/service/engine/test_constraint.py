@@ -1,0 +1,137 @@
+"""Constraints in the engine: masks, ends, failures, neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.engine.bitmask import Bits, mask_logits, new_bits, single_token
+from service.engine.constraint import ConstraintError
+from service.engine.engine import Engine
+from service.engine.request import Request, SamplingParams
+from tests.unit.service.engine.requests import GREEDY, make_request
+from tests.unit.service.engine.slot_model import VOCAB_SIZE, SlotRunner
+from tests.unit.service.engine.workload import run_to_end, seeded, tokens_alone
+
+
+class Pattern:
+    """The output is one token of each set, one after the other."""
+
+    def __init__(self, *sets: set[int], fails_at: int | None = None) -> None:
+        self._sets = sets
+        self._fails_at = fails_at
+        self._position = 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self._position == len(self._sets)
+
+    def fill(self, bits: Bits) -> bool:
+        if self._position == self._fails_at:
+            raise ConstraintError("a limit was met")
+        if not self._sets[self._position]:
+            return False
+        for token_id in self._sets[self._position]:
+            bits[token_id // 32] |= np.int32(1) << (token_id % 32)
+        return True
+
+    def consume(self, token_id: int) -> None:
+        allowed = self._sets[self._position]
+        if allowed and token_id not in allowed:
+            raise ConstraintError("not allowed")
+        self._position += 1
+
+
+def _held(constraint: Pattern, sampling: SamplingParams = GREEDY, length: int = 9) -> Request:
+    request = make_request(range(length), max_tokens=20, sampling=sampling)
+    request.constraint = constraint
+    return request
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, seeded(3), SamplingParams(2.0, top_k=3, seed=1)])
+def test_only_allowed_tokens_come_and_the_last_ends_it(sampling: SamplingParams) -> None:
+    request = _held(Pattern({3, 30}, {5}, {1, 2, 8, 31}), sampling)
+    outputs = run_to_end(Engine(SlotRunner(num_slots=1)), [request])
+    first, second, third = request.output_token_ids
+    assert first in {3, 30}
+    assert second == 5
+    assert third in {1, 2, 8, 31}
+    assert [output.finish_reason for output in outputs] == [None, None, "stop"]
+
+
+def test_a_stop_token_ends_it_where_it_is_allowed() -> None:
+    request = _held(Pattern({4}, {9}, {4}))
+    request.stop_token_ids = frozenset({9})
+    run_to_end(Engine(SlotRunner(num_slots=1)), [request])
+    assert request.output_token_ids == [4, 9]
+
+
+def test_neighbours_without_a_constraint_get_what_they_get_alone() -> None:
+    runner = SlotRunner(num_slots=3)
+    free = [make_request([1, 2, index], max_tokens=6, sampling=seeded(index)) for index in range(3)]
+    held = [_held(Pattern(*[{7, 8}] * 6), seeded(5)) for _ in range(3)]
+    run_to_end(Engine(runner), [free[0], held[0], free[1], held[1], held[2], free[2]])
+    for request in free:
+        assert request.output_token_ids == tokens_alone(SlotRunner(num_slots=1), request)
+    assert held[0].output_token_ids == held[1].output_token_ids == held[2].output_token_ids
+
+
+def test_where_all_may_come_nothing_is_masked() -> None:
+    request = _held(Pattern(set(), set(), {3}))
+    run_to_end(Engine(SlotRunner(num_slots=1)), [request])
+    plain = make_request(range(9), max_tokens=2)
+    run_to_end(Engine(SlotRunner(num_slots=1)), [plain])
+    assert request.output_token_ids == [*plain.output_token_ids, 3]
+
+
+def test_a_constraint_that_fails_ends_its_request_alone() -> None:
+    broken = _held(Pattern({3}, {4}, fails_at=1))
+    other = make_request([1, 2], max_tokens=4)
+    outputs = run_to_end(Engine(SlotRunner(num_slots=2)), [broken, other])
+    ends = {o.request: o for o in outputs if o.failed or o.finish_reason}
+    assert ends[broken].failed
+    assert ends[other].finish_reason == "length"
+
+
+def test_logprobs_stay_those_of_the_model() -> None:
+    request = _held(Pattern({3}))
+    request.num_logprobs = 1
+    (output,) = run_to_end(Engine(SlotRunner(num_slots=1)), [request])
+    plain = make_request(range(9), max_tokens=1)
+    plain.num_logprobs = 1
+    (free,) = run_to_end(Engine(SlotRunner(num_slots=1)), [plain])
+    assert output.logprobs is not None
+    assert free.logprobs is not None
+    assert output.logprobs.top == free.logprobs.top
+    assert output.token_id == 3
+
+
+def test_an_engine_that_is_closed_has_no_thread() -> None:
+    engine = Engine(SlotRunner(num_slots=1))
+    run_to_end(engine, [_held(Pattern({3}))])
+    engine.close()
+    engine.close()
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 49152, 151_937])
+def test_masks(size: int) -> None:
+    rng = np.random.default_rng(size)
+    allowed = rng.choice(size, max(1, size // 3), replace=False)
+    bits = new_bits(size)
+    for token_id in allowed:
+        bits[token_id // 32] |= np.array(1 << (token_id % 32), np.uint32).view(np.int32)
+    logits = rng.standard_normal(size).astype(np.float32)
+    masked = logits.copy()
+    mask_logits(masked, bits)
+    assert {*np.flatnonzero(np.isfinite(masked))} == {*allowed}
+    np.testing.assert_array_equal(masked[allowed], logits[allowed])
+
+
+@pytest.mark.parametrize("token_id", [0, 5, 31, 32, VOCAB_SIZE * 40 + 31])
+def test_a_single_token_is_seen(token_id: int) -> None:
+    bits = new_bits(token_id + 1)
+    assert single_token(bits) is None
+    bits[token_id // 32] = np.array(1 << (token_id % 32), np.uint32).view(np.int32)
+    assert single_token(bits) == token_id
+    bits[0] |= 6
+    assert single_token(bits) is None
