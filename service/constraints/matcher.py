@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import llguidance
@@ -39,6 +39,11 @@ class MatcherState:
         self._check()
         return True
 
+    def forced(self) -> Sequence[int]:
+        """As the tokenizer spells them, and so no others than the model would have written."""
+        forced = self._matcher.compute_ff_tokens()
+        return forced[: self._matcher.validate_tokens(forced)] if forced else ()
+
     def consume(self, token_id: int) -> None:
         self._matcher.consume_token(token_id)
         self._check()
@@ -63,6 +68,9 @@ class AfterThoughts:
 
     def fill(self, bits: Bits) -> bool:
         return not self._is_thinking and self._constraint.fill(bits)
+
+    def forced(self) -> Sequence[int]:
+        return () if self._is_thinking else self._constraint.forced()
 
     def consume(self, token_id: int) -> None:
         if not self._is_thinking:

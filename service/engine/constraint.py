@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ class Constraint(Protocol):
 
     def fill(self, bits: Bits) -> bool:
         """Writes which tokens may come next; False if all may. Raises ConstraintError."""
+        ...
+
+    def forced(self) -> Sequence[int]:
+        """The tokens that must come next whatever the model says, [] where there is a choice."""
         ...
 
     def consume(self, token_id: int) -> None:

@@ -19,6 +19,15 @@ from service.engine.scheduler import PrefillChunk, Scheduler, Step
 _log = logging.getLogger(__name__)
 
 
+MIN_FORCED_TOKENS = 4
+"""Fewer forced tokens are decoded one by one, which other requests do at the same time: computing
+them at once costs a run of the model for this request alone. Whatever else is running the number
+is the same, since tokens computed at once are rounded differently."""
+
+MAX_FORCED_TOKENS = 32
+"""Computed at once. One more would be in an attention tile of its own, and round differently."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepOutput:
     """What a step did to one request: a token, its end, or its failure (all None)."""
@@ -63,7 +72,8 @@ class Engine:
         step = self.scheduler.schedule()
         for move in step.moves:
             self.runner.move(move)
-        failed = self._prefill(step.prefill) if step.prefill else []
+        chunks = [*([step.prefill] if step.prefill else []), *step.catch_up]
+        failed = [request for chunk in chunks for request in self._prefill(chunk)]
         ended = self._end(step.ends) if step.ends and step.ends not in failed else []
         decode = [request for request in step.decode if request not in failed]
         return [*self._fail(failed), *ended, *self._decode(step, decode)]
@@ -85,7 +95,7 @@ class Engine:
     def _run_prefill(self, chunk: PrefillChunk) -> None:
         request = chunk.request
         assert request.slot is not None
-        if not request.wants_prompt_logprobs:
+        if not request.wants_prompt_logprobs or request.output_token_ids:
             self.runner.prefill(request.slot, chunk.start, chunk.token_ids)
             return
         rows = self.runner.prefill_with_logits(request.slot, chunk.start, chunk.token_ids)
@@ -115,9 +125,32 @@ class Engine:
         finally:
             masks = filling.result()
         return [
-            self._advance(request, row, masks.get(request))
+            output
             for request, row in zip(requests, logits, strict=True)
+            for output in self._advance_all(request, row, masks.get(request))
         ]
+
+    def _advance_all(self, request: Request, logits: Logits, mask: Mask) -> list[StepOutput]:
+        """The next token, and those that its constraint forces behind it."""
+        output = self._advance(request, logits, mask)
+        if output.finish_reason is not None or output.failed or not request.may_skip_logits:
+            return [output]
+        forced = request.constraint.forced() if request.constraint else ()
+        if len(forced) < MIN_FORCED_TOKENS:
+            return [output]
+        return [output, *self._force(request, forced[:MAX_FORCED_TOKENS])]
+
+    def _force(self, request: Request, token_ids: Sequence[int]) -> list[StepOutput]:
+        outputs: list[StepOutput] = []
+        assert request.constraint is not None
+        for token_id in token_ids:
+            request.constraint.consume(token_id)
+            finish_reason = self.scheduler.followed(request, token_id)
+            outputs.append(StepOutput(request, token_id, finish_reason))
+            if finish_reason is not None:
+                del self._samplers[request]
+                break
+        return outputs
 
     def _advance(self, request: Request, logits: Logits, mask: Mask) -> StepOutput:
         try:

@@ -102,9 +102,27 @@ class Request:
         """Whether only keys and values that a fresh prefill would give may be reused."""
         return self.sampling.seed is not None
 
+    @property
+    def num_behind(self) -> int:
+        """Tokens that are known but not computed, beside the one that enters the next decoding."""
+        return (
+            len(self.prompt_token_ids) + len(self.output_token_ids) - 1 - self.num_computed_tokens
+        )
+
+    @property
+    def may_skip_logits(self) -> bool:
+        """Whether a token that is forced can be taken without a look at its logits."""
+        params = self.sampling
+        counts = params.frequency_penalty or params.presence_penalty
+        return self.num_logprobs is None and not counts and params.repetition_penalty == 1
+
+    def known_token_ids(self, start: int, end: int) -> Sequence[int]:
+        """The tokens `[start, end)` of prompt and output together."""
+        return [*self.prompt_token_ids, *self.output_token_ids][start:end]
+
     def computed_token_ids(self) -> list[int]:
         """The tokens whose keys and values stand in the slot."""
-        return [*self.prompt_token_ids, *self.output_token_ids][: self.num_computed_tokens]
+        return [*self.known_token_ids(0, self.num_computed_tokens)]
 
     def append(self, token_id: int) -> FinishReason | None:
         """Takes the sampled token; says whether the request ends with it, and why."""

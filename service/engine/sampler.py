@@ -7,6 +7,7 @@ on its neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,12 @@ Logits = NDArray[np.float32]
 Draw = Callable[[Logits], int]
 """Takes the logits of one row, float32 `[vocab_size]`, and gives a token id."""
 
-Sampler = Callable[[Logits, Bits | None], int]
-"""As a draw, among the tokens that the bits allow; all without."""
+
+class Sampler(Protocol):
+    """As a draw, among the tokens that the bits allow; all without."""
+
+    def __call__(self, logits: Logits, allowed: Bits | None = None) -> int: ...
+
 
 SAMPLER_VERSION = 2
 """Raised whenever the same seed may draw other tokens than before."""

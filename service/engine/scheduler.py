@@ -21,7 +21,7 @@ PREFILL_CHUNK_SHARED = 128
 
 @dataclass(frozen=True, slots=True)
 class PrefillChunk:
-    """The prompt tokens `[start, end)` of `request`, to be computed into its slot."""
+    """The tokens `[start, end)` of `request`, to be computed into its slot."""
 
     request: Request
     start: int
@@ -29,12 +29,13 @@ class PrefillChunk:
 
     @property
     def token_ids(self) -> Sequence[int]:
-        return self.request.prompt_token_ids[self.start : self.end]
+        return self.request.known_token_ids(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The work of one step, in this order: moves, the prefill, one token for each of `decode`.
+    """The work of one step, in this order: moves, the prefill, what the output's forced tokens
+    leave to be computed, one token for each of `decode`.
 
     The requests to decode lie in neighbouring slots once the moves are made, and are listed in
     the order of their slots. `ends` is one that wants no token: it is over with the prefill.
@@ -44,6 +45,7 @@ class Step:
     prefill: PrefillChunk | None
     decode: Sequence[Request]
     ends: Request | None = None
+    catch_up: Sequence[PrefillChunk] = ()
 
 
 class Scheduler:
@@ -75,7 +77,7 @@ class Scheduler:
                 ends = self.prefilling
         moves += self.cache.gather(self.running)
         decode = sorted(self.running, key=_slot)
-        return Step(moves, chunk, decode, ends)
+        return Step(moves, chunk, decode, ends, [*map(_behind, filter(_is_behind, decode))])
 
     def prefilled(self, chunk: PrefillChunk) -> None:
         """Notes that `chunk` was computed."""
@@ -91,6 +93,10 @@ class Scheduler:
     def decoded(self, request: Request, token_id: int) -> FinishReason | None:
         """Notes the token that followed; a finished request gives its slot back."""
         request.num_computed_tokens += 1
+        return self.followed(request, token_id)
+
+    def followed(self, request: Request, token_id: int) -> FinishReason | None:
+        """Notes a token that follows without having been computed."""
         finish_reason = request.append(token_id)
         if finish_reason is not None:
             self.running.remove(request)
@@ -164,6 +170,15 @@ def chunk_size(num_left: int, limit: int) -> int:
     if num_left > limit:
         return limit - 1 if ends_alone(num_left - limit) else limit
     return num_left - 2 if num_left > 1 and ends_alone(num_left) else num_left
+
+
+def _is_behind(request: Request) -> bool:
+    return request.is_prefilled and bool(request.output_token_ids) and request.num_behind > 0
+
+
+def _behind(request: Request) -> PrefillChunk:
+    start = request.num_computed_tokens
+    return PrefillChunk(request, start, start + request.num_behind)
 
 
 def _slot(request: Request) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.engine.bitmask import Bits, mask_logits, new_bits, single_token
 from service.engine.constraint import ConstraintError
@@ -34,6 +38,10 @@ class Pattern:
         for token_id in self._sets[self._position]:
             bits[token_id // 32] |= np.int32(1) << (token_id % 32)
         return True
+
+    def forced(self) -> list[int]:
+        rest = itertools.takewhile(lambda allowed: len(allowed) == 1, self._sets[self._position :])
+        return [token_id for allowed in rest for token_id in allowed]
 
     def consume(self, token_id: int) -> None:
         allowed = self._sets[self._position]
@@ -135,3 +143,91 @@ def test_a_single_token_is_seen(token_id: int) -> None:
     assert single_token(bits) == token_id
     bits[0] |= 6
     assert single_token(bits) is None
+
+
+class CountingRunner(SlotRunner):
+    def __init__(self, *, num_slots: int) -> None:
+        super().__init__(num_slots=num_slots)
+        self.num_decoded = 0
+        self.prefilled: list[int] = []
+
+    def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
+        self.prefilled.append(len(token_ids))
+        super().prefill(slot, start, token_ids)
+
+    def decode(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        self.num_decoded += len(requests)
+        return super().decode(requests)
+
+
+def _forced(*runs: int, **changes: object) -> Request:
+    """Between free tokens, runs of forced ones."""
+    sets: list[set[int]] = [{1, 2}]
+    for run in runs:
+        sets += [{3 + index % 20} for index in range(run)] + [{1, 2}]
+    request = make_request(range(9), max_tokens=500)
+    request.constraint = Pattern(*sets)
+    for name, value in changes.items():
+        setattr(request, name, value)
+    return request
+
+
+@pytest.mark.parametrize("run", [1, 3, 4, 7, 31, 32, 33, 70])
+def test_several_forced_tokens_are_computed_at_once(run: int) -> None:
+    runner = CountingRunner(num_slots=1)
+    request = _forced(run, run)
+    outputs = run_to_end(Engine(runner), [request])
+    assert len(request.output_token_ids) == 3 + 2 * run
+    assert request.output_token_ids[1 : 1 + run] == [3 + index % 20 for index in range(run)]
+    assert [output.token_id for output in outputs] == request.output_token_ids
+    assert outputs[-1].finish_reason == "stop"
+    if run < 4:
+        assert runner.num_decoded == 3 + 2 * run
+    else:
+        assert runner.num_decoded <= 3 + 2 * (run // 32 + 3)
+        assert all(1 < count <= 32 for count in runner.prefilled[1:])
+
+
+def test_forced_tokens_end_an_output_and_count_against_its_limit() -> None:
+    request = make_request(range(9), max_tokens=500)
+    request.constraint = Pattern({1}, *[{5}] * 9)
+    outputs = run_to_end(Engine(CountingRunner(num_slots=1)), [request])
+    assert (len(outputs), outputs[-1].finish_reason) == (10, "stop")
+    cut = make_request(range(9), max_tokens=6)
+    cut.constraint = Pattern({1}, *[{5}] * 9)
+    outputs = run_to_end(Engine(CountingRunner(num_slots=1)), [cut])
+    assert (len(outputs), outputs[-1].finish_reason) == (6, "length")
+
+
+def test_neighbours_of_forced_tokens_get_what_they_get_alone() -> None:
+    free = [
+        make_request([1, 2, index], max_tokens=30, sampling=seeded(index)) for index in range(3)
+    ]
+    held = [_forced(5, 6, 20), _forced(40)]
+    run_to_end(Engine(SlotRunner(num_slots=5)), [free[0], held[0], free[1], held[1], free[2]])
+    for request in free:
+        assert request.output_token_ids == tokens_alone(SlotRunner(num_slots=1), request)
+    for request, runs in zip(held, ((5, 6, 20), (40,)), strict=True):
+        alone = _forced(*runs)
+        run_to_end(Engine(SlotRunner(num_slots=1)), [alone])
+        assert request.output_token_ids == alone.output_token_ids
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_logprobs": 0}, {"sampling": SamplingParams(0, repetition_penalty=1.1)}],
+)
+def test_where_each_token_must_be_looked_at_none_is_skipped(changes: dict[str, object]) -> None:
+    runner = CountingRunner(num_slots=1)
+    request = _forced(9, **changes)
+    run_to_end(Engine(runner), [request])
+    assert runner.num_decoded == len(request.output_token_ids) == 11
+
+
+def test_what_was_forced_is_reused_by_the_next_turn() -> None:
+    engine = Engine(SlotRunner(num_slots=1))
+    first = _forced(20)
+    run_to_end(engine, [first])
+    turn = make_request([*first.prompt_token_ids, *first.output_token_ids, 5], max_tokens=1)
+    run_to_end(engine, [turn])
+    assert turn.num_cached_tokens >= turn.num_prefill_tokens - 3
