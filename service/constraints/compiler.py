@@ -110,7 +110,9 @@ def _options(spec: OutputSpec) -> JsonCompileOptions:
     if spec.allows_whitespace:
         options["whitespace_pattern"] = _MAX_SPACE
     else:
-        options.update(item_separator=", ", key_separator=": ", whitespace_flexible=False)
+        options["item_separator"] = ", "
+        options["key_separator"] = ": "
+        options["whitespace_flexible"] = False
     return options
 
 

@@ -102,6 +102,7 @@ CHAT: Mapping[str, Treatment] = {
 
 COMPLETION: Mapping[str, Treatment] = {
     **_GENERATION,
+    "response_format": Honoured("on completions an extension"),
     "prompt": Honoured("a text, token ids, or a list of either; raw, no chat template"),
     "max_tokens": Honoured("16 without it; 0 with `echo` for the prompt's logprobs alone"),
     "suffix": Honoured("with models whose vocabulary has tokens for it"),

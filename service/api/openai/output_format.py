@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -15,17 +17,18 @@ from service.api.openai.format_schema import (
     StructuredOutputs,
 )
 from service.api.work import off_loop_if_large
-from service.constraints.closing import close_objects
-from service.constraints.guard import check_grammar, check_regex, check_schema
 from service.constraints.json_types import Json
-from service.constraints.spec import OutputKind, OutputSpec
-from service.constraints.validation import validate_text
+from service.constraints.prepare import (
+    PreparedForm,
+    prepare_choices,
+    prepare_grammar,
+    prepare_regex,
+    prepare_schema,
+)
 from service.errors import RequestError
 from service.options import OutputForm
 
-_ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 _SCHEMA_PARAM = "response_format.json_schema.schema"
-_RULED_OUT = ("stop", "stop_token_ids", "ignore_eos", "min_tokens")
 
 
 async def output_form(wire: GenerationRequest, model: Model) -> OutputForm | None:
@@ -37,39 +40,17 @@ async def output_form(wire: GenerationRequest, model: Model) -> OutputForm | Non
     asked = _asked(wire)
     if asked is None:
         return None
-    for name in _RULED_OUT:
-        if getattr(wire, name):
-            raise RequestError(
-                f"{name!r} cannot be combined with an answer of a given form, which ends by "
-                "itself.",
-                param=name,
-            )
-    spec, check = await off_loop_if_large(len(asked.source), asked.prepare)
-    return OutputForm(await model.compile(spec), check)
+    _check_ends(wire)
+    prepared = await off_loop_if_large(asked.num_bytes, asked.prepare)
+    return OutputForm(await model.compile(prepared.spec), prepared.check)
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """A form as the request gives it; `source` is a schema's JSON for JSON_SCHEMA."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A form that a request names; `prepare` may take its time if there are many bytes of it."""
 
-    kind: OutputKind
-    source: bytes
-    param: str
-    coerces_one_of: bool = False
-
-    def prepare(self) -> tuple[OutputSpec, Callable[[str], str | None] | None]:
-        """Checked, and with what a finished text is checked by. Raises UnsupportedSchema."""
-        if self.kind is not OutputKind.JSON_SCHEMA:
-            text = self.source.decode()
-            check = check_regex if self.kind is OutputKind.REGEX else check_grammar
-            check(text, param=self.param)
-            return OutputSpec(self.kind, text, self.param), None
-        schema = _parsed(self.source, self.param)
-        check_schema(schema, param=self.param)
-        closed = close_objects(schema)
-        source = msgspec.json.encode(closed).decode()
-        spec = OutputSpec(self.kind, source, self.param, coerces_one_of=self.coerces_one_of)
-        validated = _as_any_of(closed) if self.coerces_one_of else closed
-        return spec, lambda text: validate_text(text, validated)
+    prepare: Callable[[], PreparedForm]
+    num_bytes: int
 
 
 def _asked(wire: GenerationRequest) -> _Asked | None:
@@ -88,10 +69,9 @@ def _asked(wire: GenerationRequest) -> _Asked | None:
 def _from_format(given: ResponseFormat) -> _Asked | None:
     match given:
         case JsonObjectFormat():
-            return _Asked(OutputKind.JSON_SCHEMA, bytes(_ANY_OBJECT), "response_format")
+            return _any_object("response_format")
         case JsonSchemaFormat(json_schema=named):
-            coerces = named.strict is False
-            return _Asked(OutputKind.JSON_SCHEMA, bytes(named.schema), _SCHEMA_PARAM, coerces)
+            return _schema(bytes(named.schema), _SCHEMA_PARAM, coerces_one_of=named.strict is False)
         case _:
             return None
 
@@ -100,16 +80,18 @@ def _from_structured(given: StructuredOutputs) -> _Asked:
     param = "structured_outputs"
     found: list[_Asked] = []
     if bytes(given.json) != b"null":
-        found.append(_Asked(OutputKind.JSON_SCHEMA, _unquoted(given.json), f"{param}.json"))
+        found.append(_schema(_unquoted(given.json), f"{param}.json"))
     if given.json_object:
-        found.append(_Asked(OutputKind.JSON_SCHEMA, bytes(_ANY_OBJECT), f"{param}.json_object"))
+        found.append(_any_object(f"{param}.json_object"))
     if given.regex is not None:
-        found.append(_Asked(OutputKind.REGEX, given.regex.encode(), f"{param}.regex"))
+        prepare = partial(prepare_regex, given.regex, param=f"{param}.regex")
+        found.append(_Asked(prepare, len(given.regex)))
     if given.choice is not None:
-        literals = " | ".join(msgspec.json.encode(text).decode() for text in given.choice)
-        found.append(_Asked(OutputKind.GRAMMAR, f"start: {literals}".encode(), f"{param}.choice"))
+        prepare = partial(prepare_choices, given.choice, param=f"{param}.choice")
+        found.append(_Asked(prepare, sum(map(len, given.choice))))
     if given.grammar is not None:
-        found.append(_Asked(OutputKind.GRAMMAR, given.grammar.encode(), f"{param}.grammar"))
+        prepare = partial(prepare_grammar, given.grammar, param=f"{param}.grammar")
+        found.append(_Asked(prepare, len(given.grammar)))
     if len(found) != 1:
         raise RequestError(
             "'structured_outputs' takes exactly one of json, json_object, regex, choice and "
@@ -117,6 +99,18 @@ def _from_structured(given: StructuredOutputs) -> _Asked:
             param=param,
         )
     return found[0]
+
+
+def _any_object(param: str) -> _Asked:
+    return _schema(b'{"type":"object"}', param)
+
+
+def _schema(source: bytes, param: str, *, coerces_one_of: bool = False) -> _Asked:
+    def prepare() -> PreparedForm:
+        schema = _parsed(source, param)
+        return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of)
+
+    return _Asked(prepare, len(source))
 
 
 def _unquoted(raw: msgspec.Raw) -> bytes:
@@ -133,13 +127,17 @@ def _parsed(source: bytes, param: str) -> Json:
     return schema
 
 
-def _as_any_of(schema: Json) -> Json:
-    """`schema` with every `oneOf` as the `anyOf` for which it is taken."""
-    if isinstance(schema, list):
-        return [_as_any_of(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        "anyOf" if key == "oneOf" and isinstance(value, list) else key: _as_any_of(value)
-        for key, value in schema.items()
+def _check_ends(wire: GenerationRequest) -> None:
+    given = {
+        "stop": wire.stop,
+        "stop_token_ids": wire.stop_token_ids,
+        "ignore_eos": wire.ignore_eos,
+        "min_tokens": wire.min_tokens,
     }
+    for name, value in given.items():
+        if value:
+            raise RequestError(
+                f"{name!r} cannot be combined with an answer of a given form, which ends by "
+                "itself.",
+                param=name,
+            )

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.api.encoding import Encoder
+from service.constraints.spec import OutputSpec
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.engine.constraint import Constraint
 from service.engine.request import FinishReason, Logprobs, SamplingParams
 from service.errors import (
     ModelNotFound,
@@ -141,6 +143,13 @@ class Call:
         return self.options.sampling
 
 
+class FakeConstraint:
+    """Nothing is ever held to it: these generations follow their script."""
+
+    def begin(self) -> Constraint:
+        raise AssertionError("no engine runs here")
+
+
 @dataclass
 class FakeModel:
     manifest: Manifest
@@ -151,6 +160,8 @@ class FakeModel:
     may_reason: bool = False
     infill: bool = False
     mean_logprobs: Sequence[float] = (0.0,)
+    compiled: list[OutputSpec] = field(default_factory=list)
+    compile_refusal: RetortError | None = None
     messages: list[Message] = field(default_factory=list)
     template_options: TemplateOptions = DEFAULT_OPTIONS
     calls: list[Call] = field(default_factory=list)
@@ -166,6 +177,12 @@ class FakeModel:
 
     def knows_variable(self, name: str) -> bool:
         return name in self.template_variables
+
+    async def compile(self, spec: OutputSpec) -> FakeConstraint:
+        if self.compile_refusal is not None:
+            raise self.compile_refusal
+        self.compiled.append(spec)
+        return FakeConstraint()
 
     def encode_text(self, text: str) -> list[int]:
         return [ord(character) % VOCAB_SIZE for character in text]

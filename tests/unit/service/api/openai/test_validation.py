@@ -140,7 +140,6 @@ async def test_a_value_out_of_range_is_refused_by_name(
     [
         ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("tool_choice", "required"),
-        ("response_format", {"type": "json_object"}),
         ("modalities", ["audio"]),
         ("reasoning_effort", "high"),
         ("store", True),
