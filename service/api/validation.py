@@ -9,7 +9,7 @@ import msgspec
 from service.api.body import invalid_json
 from service.errors import RequestError
 
-_AT = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+_AT = re.compile(r"(?P<reason>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<kind>missing required|contains unknown) field `(?P<name>.*)`")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
