@@ -37,7 +37,9 @@ def _invalid_value(message: str) -> RequestError:
 
 
 def unknown_parameter(param: str) -> RequestError:
-    return _error(f"Unknown parameter: {param[:200]!r}.", param[:200], "unknown_parameter")
+    shown = param[:200]
+    message = f"Unknown parameter: {shown!r}."
+    return RequestError(message, param=shown, code="unknown_parameter")
 
 
 def _error(message: str, param: str, code: str) -> RequestError:
