@@ -18,7 +18,7 @@ from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
 from service.api.openai.models import list_models, retrieve_model
 from service.api.openai.rerank import rerank
-from service.api.openai.responses.endpoint import create_response
+from service.api.openai.responses.endpoint import count_response_input_tokens, create_response
 from service.api.openai.responses.store import ResponseStore
 from service.api.openai.responses.stored import (
     delete_response,
@@ -46,6 +46,7 @@ _ROUTES = [
     detokenize,
     count_input_tokens,
     create_response,
+    count_response_input_tokens,
     retrieve_response,
     delete_response,
     list_input_items,

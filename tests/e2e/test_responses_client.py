@@ -25,6 +25,8 @@ def test_a_text_is_answered_as_the_same_chat_is(client: OpenAI) -> None:
     assert chat.usage is not None
     assert response.usage.input_tokens == chat.usage.prompt_tokens
     assert response.usage.output_tokens == chat.usage.completion_tokens
+    count = client.responses.input_tokens.count(model=MODEL, input=CAPITAL)
+    assert count.input_tokens == response.usage.input_tokens
 
 
 def test_the_stream_helper_gathers_the_whole_answer(client: OpenAI) -> None:
@@ -36,7 +38,9 @@ def test_the_stream_helper_gathers_the_whole_answer(client: OpenAI) -> None:
     assert len(deltas) > 3
     assert deltas[-1].snapshot == final.output_text == whole.output_text
     assert [event.sequence_number for event in events] == [*range(len(events))]
-    assert final.usage == whole.usage or (final.usage and whole.usage)
+    assert final.usage is not None
+    assert whole.usage is not None
+    assert final.usage.total_tokens == whole.usage.total_tokens
     assert client.responses.retrieve(final.id).output_text == final.output_text
 
 

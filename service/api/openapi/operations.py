@@ -21,9 +21,11 @@ from service.api.openai.fields import CHAT, COMPLETION
 from service.api.openai.models import ModelList, ModelObject
 from service.api.openai.rerank_schema import RerankReply, RerankRequest
 from service.api.openai.responses.events import ResponseEvent
-from service.api.openai.responses.fields import INPUT_ITEMS, RESPONSES, RETRIEVE
+from service.api.openai.responses.fields import INPUT_ITEMS, INPUT_TOKENS, RESPONSES, RETRIEVE
 from service.api.openai.responses.schema import (
     DeletedResponse,
+    InputTokenCount,
+    InputTokensRequest,
     ItemList,
     ItemsQuery,
     ResponseObject,
@@ -145,6 +147,14 @@ OPERATIONS: Final = (
         body=Body(ResponsesRequest, RESPONSES),
         event=cast("type", ResponseEvent),
         ends_with_done=False,
+    ),
+    Operation(
+        "post",
+        "/v1/responses/input_tokens",
+        "Count the tokens of an input",
+        InputTokenCount,
+        _MODEL,
+        body=Body(InputTokensRequest, INPUT_TOKENS),
     ),
     Operation(
         "get",

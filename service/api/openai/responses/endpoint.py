@@ -1,9 +1,10 @@
-"""POST /v1/responses"""
+"""POST /v1/responses and POST /v1/responses/input_tokens"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from litestar import post
 from litestar.types import ASGIApp
@@ -13,12 +14,19 @@ from service.api.facade import Model
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.reply import new_id
 from service.api.openai.responses.draft import Draft
-from service.api.openai.responses.fields import RESPONSES
+from service.api.openai.responses.fields import INPUT_TOKENS, RESPONSES
 from service.api.openai.responses.input import read_input, to_messages
 from service.api.openai.responses.items import Item
-from service.api.openai.responses.parameters import check, generation_options, template_options
+from service.api.openai.responses.parameters import (
+    check,
+    check_prompt,
+    generation_options,
+    template_options,
+)
 from service.api.openai.responses.reply import ResponseEvents, ResponseReply
 from service.api.openai.responses.schema import (
+    InputTokenCount,
+    InputTokensRequest,
     ReasoningUsed,
     ResponseObject,
     ResponsesRequest,
@@ -33,40 +41,63 @@ from service.dialogue.prompt import ChatPrompt
 from service.errors import RequestError
 from service.options import GenerationOptions
 
-_DECODER = RequestDecoder(ResponsesRequest, RESPONSES)
+_RESPONSES = RequestDecoder(ResponsesRequest, RESPONSES)
+_INPUT_TOKENS = RequestDecoder(InputTokensRequest, INPUT_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """`items` are all that it was made from, but for the instructions."""
+
+    model: Model
+    items: Sequence[Item]
+    encoded: ChatPrompt
 
 
 @post("/v1/responses", status_code=200)
 async def create_response(request: HttpRequest) -> ASGIApp:
     """Everything that can be refused is refused here, before the first byte of an answer."""
     body = await read_json_body(request.scope, request.receive)
-    wire = _DECODER.decode(body)
+    wire = _RESPONSES.decode(body)
     check(wire)
-    store = responses_of(request)
-    before = _before(store, wire.previous_response_id)
-    items = (*before, *await off_loop_if_large(len(body), lambda: read_input(wire.input)))
-    model = await pool_of(request).get(wire.model)
-    prompt = await _encoded(wire, items, model)
-    options = generation_options(wire, model, prompt)
-    generations = model.generate([prompt.token_ids], options)
+    prompt = await _prompt(request, wire, len(body))
+    model = prompt.model
+    options = generation_options(wire, model, prompt.encoded)
+    generations = model.generate([prompt.encoded.token_ids], options)
     (generation,) = generations
+    store = responses_of(request)
     draft = Draft(
         _response(wire, options),
         generation,
         model.token_bytes if wire.wants_logprobs else None,
-        lambda response: _keep(store, response, items),
+        lambda response: _keep(store, response, prompt.items),
     )
     if wire.stream:
         return StreamedReply(generations, ResponseEvents(draft))
     return WholeReply(generations, ResponseReply(draft).make)
 
 
-async def _encoded(wire: ResponsesRequest, items: Sequence[Item], model: Model) -> ChatPrompt:
+@post("/v1/responses/input_tokens", status_code=200)
+async def count_response_input_tokens(request: HttpRequest) -> InputTokenCount:
+    """Those of the prompt that the same input would make."""
+    body = await read_json_body(request.scope, request.receive)
+    wire = _INPUT_TOKENS.decode(body)
+    check_prompt(wire)
+    prompt = await _prompt(request, wire, len(body))
+    return InputTokenCount(input_tokens=len(prompt.encoded.token_ids))
+
+
+async def _prompt(request: HttpRequest, wire: InputTokensRequest, num_bytes: int) -> _Prompt:
+    before = _before(responses_of(request), wire.previous_response_id)
+    new = await off_loop_if_large(num_bytes, lambda: read_input(wire.input))
+    items = (*before, *new)
     messages = to_messages(items, wire.instructions)
+    model = await pool_of(request).get(wire.model)
     template = template_options(wire, model)
     num_chars = sum(len(message.content) for message in messages)
     with params_renamed({"messages": "input"}):
-        return await off_loop_if_large(num_chars, lambda: model.encode_chat(messages, template))
+        encoded = await off_loop_if_large(num_chars, lambda: model.encode_chat(messages, template))
+    return _Prompt(model, items, encoded)
 
 
 def _before(store: ResponseStore, previous_id: str | None) -> Sequence[Item]:

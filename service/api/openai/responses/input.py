@@ -90,7 +90,7 @@ def _item(index: int, raw: bytes) -> Item:
         if read is not None:
             return read(raw)
     except msgspec.DecodeError as error:
-        raise _located(error, index) from None
+        raise _located(error, index, raw) from None
     raise UnsupportedParameter(
         f"Input items of type {kind[:50]!r} are not supported; supported are "
         f"{', '.join(_READERS)}.",
@@ -98,8 +98,10 @@ def _item(index: int, raw: bytes) -> Item:
     )
 
 
-def _located(error: msgspec.DecodeError, index: int) -> RequestError:
+def _located(error: msgspec.DecodeError, index: int, raw: bytes) -> RequestError:
     """The error as it would be had the whole request been decoded."""
+    if not isinstance(error, msgspec.ValidationError):
+        return request_error(error, raw)
     reason, _, path = str(error).partition(" - at `$")
     at = f"$.input[{index}]{path.removesuffix('`')}"
     return request_error(msgspec.ValidationError(f"{reason} - at `{at}`"), b"")

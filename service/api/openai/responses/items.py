@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from service.api.openai.logprobs import TokenLogprob
 
@@ -14,8 +14,16 @@ ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
 Nothing: TypeAlias = Annotated[list[None], Meta(max_length=0)]
 
 
+class CacheBreakpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a cached beginning may end: ours is found without being told."""
+
+    mode: Literal["explicit"]
+    ttl: Literal["30m", "12h"] | UnsetType = UNSET
+
+
 class InputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="input_text"):
     text: str
+    prompt_cache_breakpoint: CacheBreakpoint | UnsetType = UNSET
 
 
 class OutputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="output_text"):

@@ -7,21 +7,20 @@ from collections.abc import Collection
 from service.api.effort import effort_variables
 from service.api.facade import Model
 from service.api.openai.parameters import whole
-from service.api.openai.responses.schema import LOGPROBS, PlainText, ResponsesRequest
+from service.api.openai.responses.schema import (
+    LOGPROBS,
+    InputTokensRequest,
+    PlainText,
+    ResponsesRequest,
+)
 from service.api.sampling import sampling_params
 from service.dialogue.prompt import ChatPrompt, TemplateOptions
 from service.errors import RequestError, UnsupportedParameter
 from service.options import GenerationOptions
 
 
-def check(wire: ResponsesRequest) -> None:
-    """Raises UnsupportedParameter for values that are not honoured, and RequestError for fields
-    that contradict each other."""
-    if wire.top_logprobs and not wire.wants_logprobs:
-        raise RequestError(
-            f"'top_logprobs' is only allowed when 'include' has {LOGPROBS!r}.",
-            param="top_logprobs",
-        )
+def check_prompt(wire: InputTokensRequest) -> None:
+    """Raises UnsupportedParameter for values that are not honoured."""
     _check_one_of(wire.tool_choice, ("none", "auto"), "tool_choice")
     if wire.text is not None:
         _check_one_of(wire.text.verbosity, ("medium",), "text.verbosity")
@@ -36,7 +35,17 @@ def check(wire: ResponsesRequest) -> None:
         _check_one_of(wire.reasoning.mode, ("standard",), "reasoning.mode")
 
 
-def template_options(wire: ResponsesRequest, model: Model) -> TemplateOptions:
+def check(wire: ResponsesRequest) -> None:
+    """The same, and RequestError for fields that contradict each other."""
+    check_prompt(wire)
+    if wire.top_logprobs and not wire.wants_logprobs:
+        raise RequestError(
+            f"'top_logprobs' is only allowed when 'include' has {LOGPROBS!r}.",
+            param="top_logprobs",
+        )
+
+
+def template_options(wire: InputTokensRequest, model: Model) -> TemplateOptions:
     """Raises UnsupportedParameter for an effort that the model's template cannot ask for."""
     if wire.reasoning is None or wire.reasoning.effort is None:
         return TemplateOptions()

@@ -63,23 +63,27 @@ class NamedTool(msgspec.Struct, frozen=True):
     pass
 
 
-class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """null is the default everywhere."""
+class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes the prompt, and what has no part in it without tools. null is the default
+    everywhere."""
 
     model: ModelId
     input: str | InputItems
-    include: list[Includable] | None = None
     instructions: str | None = None
-    max_output_tokens: Count | None = None
-    metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
     reasoning: ReasoningConfig | None = None
+    text: TextConfig | None = None
+    tool_choice: str | NamedTool | None = None
+
+
+class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
+    include: list[Includable] | None = None
+    max_output_tokens: Count | None = None
+    metadata: Metadata | None = None
     store: bool | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    text: TextConfig | None = None
-    tool_choice: str | NamedTool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
 
@@ -168,6 +172,11 @@ class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     object: Literal["response"] = "response"
     deleted: Literal[True] = True
+
+
+class InputTokenCount(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
 
 
 class RetrieveQuery(msgspec.Struct, frozen=True):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from litestar import Litestar
+from openai.types.responses import InputTokenCountParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
-from service.api.openai.responses.fields import RESPONSES
+from service.api.openai.fields import Treatment
+from service.api.openai.responses.fields import INPUT_TOKENS, RESPONSES
 from service.dialogue.message import Message
 from service.errors import ContextLengthExceeded, EngineFailure, Overloaded, RetortError
 from tests.unit.service.api.asgi import post_json, request, start
@@ -223,12 +226,13 @@ async def test_logprobs_are_those_of_the_text(app: Litestar, script: Script) -> 
 async def test_items_reach_the_model_in_every_documented_form(
     app: Litestar, model: FakeModel
 ) -> None:
+    cached = {**part("input_text", "a"), "prompt_cache_breakpoint": {"mode": "explicit"}}
     ask = {
         **ASK,
         "instructions": "Be brief.",
         "input": [
             {"role": "developer", "content": "Be kind."},
-            {"role": "user", "content": [part("input_text", "a"), part("input_text", "b")]},
+            {"role": "user", "content": [cached, part("input_text", "b")]},
             {
                 "type": "reasoning",
                 "id": "rs_1",
@@ -368,8 +372,50 @@ async def test_what_is_not_honoured_is_refused_by_name(
     assert (error["param"], error["code"]) == (param, code)
 
 
-def test_every_field_of_the_specification_is_accounted_for() -> None:
-    assert {*ResponseCreateParamsBase.__annotations__, "stream"} <= set(RESPONSES)
+@pytest.mark.parametrize(
+    ("specified", "fields", "added"),
+    [
+        (ResponseCreateParamsBase, RESPONSES, {"stream"}),
+        (InputTokenCountParams, INPUT_TOKENS, set[str]()),
+    ],
+)
+def test_every_field_of_the_specification_is_accounted_for(
+    specified: type, fields: Mapping[str, Treatment], added: set[str]
+) -> None:
+    assert {*specified.__annotations__, *added} <= set(fields)
+
+
+async def test_tokens_are_counted_without_generating(app: Litestar, model: FakeModel) -> None:
+    one = (await post_json(app, PATH, ASK)).json()
+    ask = {"input": "Why?", "previous_response_id": one["id"], "instructions": "Be brief."}
+    model.calls.clear()
+    reply = await post_json(app, f"{PATH}/input_tokens", {**ASK, **ask})
+    assert (reply.status, reply.json()["object"]) == (200, "response.input_tokens")
+    assert not model.calls
+    usage = (await post_json(app, PATH, {**ASK, **ask})).json()["usage"]
+    assert reply.json()["input_tokens"] == usage["input_tokens"] == 24
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": 1}, "temperature"),
+        ({"personality": "friendly"}, "personality"),
+        ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"input": [7]}, "input[0]"),
+    ],
+)
+async def test_what_has_no_part_in_the_count_is_refused_by_name(
+    app: Litestar, fields: dict[str, Any], param: str
+) -> None:
+    reply = await post_json(app, f"{PATH}/input_tokens", {**ASK, **fields})
+    assert (reply.status, reply.json()["error"]["param"]) == (400, param)
+
+
+async def test_half_a_character_is_no_json(app: Litestar) -> None:
+    body = b'{"model":"tiny:1b","input":[{"role":"user","content":"\\ud800"}]}'
+    reply = await request(app, "POST", PATH, body=body)
+    assert (reply.status, reply.json()["error"]["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize(
