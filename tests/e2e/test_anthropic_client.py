@@ -93,8 +93,11 @@ def test_a_stop_sequence_ends_the_answer_and_is_told(claude: Anthropic) -> None:
 def test_an_answer_cut_short_says_by_what(claude: Anthropic) -> None:
     cut = claude.messages.create(model=MODEL, max_tokens=2, messages=CAPITAL)
     assert (cut.stop_reason, cut.usage.output_tokens) == ("max_tokens", 2)
-    count: list[MessageParam] = [{"role": "user", "content": "Count from 1 to 1000."}]
-    full = claude.messages.create(model=MODEL, max_tokens=4000, messages=count, extra_body=GREEDY)
+    song: list[MessageParam] = [
+        {"role": "user", "content": "Sing."},
+        {"role": "assistant", "content": "la la la la " * 90 + "la"},
+    ]
+    full = claude.messages.create(model=MODEL, max_tokens=4000, messages=song, extra_body=GREEDY)
     usage = full.usage
     prompt_tokens = usage.input_tokens + (usage.cache_read_input_tokens or 0)
     assert full.stop_reason == "model_context_window_exceeded"
