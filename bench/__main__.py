@@ -16,7 +16,16 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from bench import api_cost, engine_rates, export_cost, http_rates, memory, quality_cost, startup
+from bench import (
+    api_cost,
+    embedding_rates,
+    engine_rates,
+    export_cost,
+    http_rates,
+    memory,
+    quality_cost,
+    startup,
+)
 from bench.child import ChildError
 from bench.disturbance import others_share, read_cpu_times
 from bench.environment import describe_environment
@@ -35,7 +44,8 @@ from bench.report import (
 from bench.service_process import ServiceError
 from bench.setup import CACHE, Setup, SetupError, Variant
 from service.runtime.sessions import physical_cores
-from service.store.packages import Package
+from service.store.manifest import Manifest
+from service.store.packages import AnyPackage
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -56,6 +66,7 @@ FAMILIES = {
     "quality": Family(quality_cost.VARIANTS, quality_cost.measure),
     "http": Family(http_rates.VARIANTS, http_rates.measure),
     "api": Family(api_cost.VARIANTS, api_cost.measure),
+    "embeddings": Family(embedding_rates.VARIANTS, embedding_rates.measure),
     "startup": Family(startup.VARIANTS, startup.measure),
     "memory": Family(memory.VARIANTS, memory.measure),
     "export": Family(export_cost.VARIANTS, export_cost.measure),
@@ -108,12 +119,12 @@ def _warn_of_others(name: str, share: float | None) -> None:
         print(f"{name}: others took {share:.0%} of the processors meanwhile", file=sys.stderr)
 
 
-def _info(package: Package) -> PackageInfo:
+def _info(package: AnyPackage) -> PackageInfo:
     manifest = package.manifest
     return PackageInfo(
         name=manifest.name,
         precision=manifest.precision,
-        has_prefill_graph=manifest.graphs.prefill is not None,
+        has_prefill_graph=isinstance(manifest, Manifest) and manifest.graphs.prefill is not None,
         size=manifest.weights_bytes,
     )
 

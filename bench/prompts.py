@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 ENGLISH = Path(__file__).parent / "data" / "english.txt"
@@ -38,6 +39,12 @@ def text_windows(text: str, num_words: int) -> Iterator[str]:
     while True:
         yield " ".join(words[start : start + num_words])
         start = (start + _STRIDE) % (len(words) - num_words)
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Endless sentences of the text in their order, of all lengths from three words on."""
+    found = [" ".join(part.split()) for part in re.split(r"(?<=[.?!])[\"”]?\s+", text)]
+    return cycle([sentence for sentence in found if len(sentence.split()) >= 3])
 
 
 def fresh_prompts(num_words: int, num_prompts: int) -> list[str]:

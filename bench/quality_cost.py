@@ -10,7 +10,7 @@ from bench.report import Measurement, Reach
 from bench.setup import Setup, Variant
 from service.runtime.sessions import share_threads
 
-VARIANTS = tuple(Variant)
+VARIANTS = tuple(variant for variant in Variant if variant is not Variant.EMBEDDER)
 
 LIMIT_NATS = 0.01
 

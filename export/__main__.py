@@ -95,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision",
         choices=[precision.value for precision in Precision],
-        help="how weights are stored (default: quantised ones as they are, others int8)",
+        help="how weights are stored (default: quantised ones as they are, those of encoders fp32, "
+        "others int8)",
     )
     parser.add_argument(
         "--for",

@@ -6,8 +6,10 @@ that we read them wrong.
 
 from __future__ import annotations
 
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +63,16 @@ def check(expected: Floats, actual: Floats) -> None:
 def _transformers_logits(source: Path, token_ids: list[int]) -> Floats:
     # Imported here, since an export has to work without these two and they take seconds to load.
     import torch  # noqa: PLC0415
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+    from transformers import AutoConfig, AutoModelForCausalLM  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()
     try:
+        config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+        _tell_older_versions(config)
         model = AutoModelForCausalLM.from_pretrained(
             source,
+            config=config,
             dtype=torch.float32,
             attn_implementation="eager",
             local_files_only=True,
@@ -82,3 +87,16 @@ def _transformers_logits(source: Path, token_ids: list[int]) -> Floats:
     with torch.inference_mode():
         logits: Floats = model.eval()(torch.tensor([token_ids])).logits[0].numpy()
     return logits
+
+
+def _tell_older_versions(config: Any) -> None:  # noqa: ANN401  transformers is not always there
+    """Says in the words of transformers 4 what a config says in those of 5, which 4 ignores.
+
+    optimum needs 4, so that it is what most have who export.
+    """
+    rope = getattr(config, "rope_parameters", None)
+    if int(metadata.version("transformers").partition(".")[0]) >= 5 or not rope:
+        return
+    config.rope_theta = rope.get("rope_theta", getattr(config, "rope_theta", None))
+    if rope.get("rope_type", "default") != "default":
+        config.rope_scaling = {key: rope[key] for key in rope if key != "rope_theta"}

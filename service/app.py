@@ -18,10 +18,23 @@ from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
 from service.api.openai.models import list_models, retrieve_model
 from service.api.openai.rerank import rerank
+from service.api.openai.responses.endpoint import count_response_input_tokens, create_response
+from service.api.openai.responses.store import ResponseStore
+from service.api.openai.responses.stored import (
+    delete_response,
+    list_input_items,
+    retrieve_response,
+)
 from service.api.openai.tokenization import count_input_tokens, detokenize, tokenize
 from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health, report_metrics
-from service.api.state import hold_http_metrics, hold_pool, hold_settings, hold_startup_failure
+from service.api.state import (
+    hold_http_metrics,
+    hold_pool,
+    hold_responses,
+    hold_settings,
+    hold_startup_failure,
+)
 from service.settings import Settings
 
 _ROUTES = [
@@ -32,6 +45,11 @@ _ROUTES = [
     tokenize,
     detokenize,
     count_input_tokens,
+    create_response,
+    count_response_input_tokens,
+    retrieve_response,
+    delete_response,
+    list_input_items,
     create_message,
     count_message_tokens,
     list_models,
@@ -69,6 +87,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
         openapi_config=None,
     )
     hold_settings(app, settings)
+    hold_responses(app, ResponseStore())
     metrics = HttpMetrics()
     hold_http_metrics(app, metrics)
     app.asgi_handler = Gate(app.asgi_handler, Access.of(settings), metrics)

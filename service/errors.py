@@ -3,12 +3,14 @@
 RetortError
 ├── RequestError              400  the request itself cannot be served
 │   ├── UnsupportedParameter  400  a field Retort does not honour
+│   ├── UnsupportedSchema     400  a schema, expression or grammar that cannot be enforced
 │   ├── WrongModelKind        400  the model is of another kind than the endpoint's
 │   ├── ContextLengthExceeded 400  the prompt does not fit the context
 │   ├── InputTooLong          400  a text to encode does not fit the context
 │   ├── InvalidApiKey         401
 │   ├── Forbidden             403
 │   ├── ModelNotFound         404
+│   ├── ResponseNotFound      404  a response that is not, or no longer, stored
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
 ├── Overloaded                429  the queue is full
@@ -49,6 +51,10 @@ class RequestError(RetortError):
 
 class UnsupportedParameter(RequestError):
     code = "unsupported_parameter"
+
+
+class UnsupportedSchema(RequestError):
+    code = "unsupported_schema"
 
 
 class WrongModelKind(RequestError):
@@ -99,6 +105,11 @@ class Forbidden(RequestError):
 class ModelNotFound(RequestError):
     status = 404
     code = "model_not_found"
+
+
+class ResponseNotFound(RequestError):
+    status = 404
+    code = "response_not_found"
 
 
 class RequestTooLarge(RequestError):

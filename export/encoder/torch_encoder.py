@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,12 @@ class TorchEncoder:
                     f"{path}: transformers cannot load it ({type(error).__name__}: "
                     f"{one_line(str(error), 200)})"
                 ) from error
+
+    @cached_property
+    def _takes_types(self) -> bool:
+        """Whether the two texts of a pair are told apart by a type; many tokenizers name one for
+        models that know none."""
+        return "token_type_ids" in inspect.signature(self._model.forward).parameters
 
     def tokenizer_json(self) -> bytes:
         """The tokenizer as one file, neither cutting nor padding."""
@@ -94,7 +102,7 @@ class TorchEncoder:
             "input_ids": torch.tensor([list(token_ids)]),
             "attention_mask": torch.ones(1, len(token_ids), dtype=torch.long),
         }
-        if any(type_ids):
+        if self._takes_types:
             inputs["token_type_ids"] = torch.tensor([list(type_ids)])
         with torch.inference_mode():
             output: Floats = self._model(**inputs)[0][0].numpy()

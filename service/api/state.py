@@ -9,6 +9,7 @@ from litestar.datastructures import State
 
 from service.api.facade import Pool
 from service.api.http_metrics import HttpMetrics
+from service.api.openai.responses.store import ResponseStore
 from service.settings import Settings
 
 HttpRequest: TypeAlias = Request[None, None, State]
@@ -44,6 +45,15 @@ def hold_http_metrics(app: Litestar, metrics: HttpMetrics) -> None:
 def http_metrics_of(request: HttpRequest) -> HttpMetrics:
     metrics: HttpMetrics = request.app.state["http_metrics"]
     return metrics
+
+
+def hold_responses(app: Litestar, responses: ResponseStore) -> None:
+    app.state["responses"] = responses
+
+
+def responses_of(request: HttpRequest) -> ResponseStore:
+    responses: ResponseStore = request.app.state["responses"]
+    return responses
 
 
 def hold_startup_failure(app: Litestar, error: Exception) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from service.api.body import invalid_json
 from service.errors import RequestError
 
-_AT = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+_AT = re.compile(r"(?P<reason>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<kind>missing required|contains unknown) field `(?P<name>.*)`")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -37,7 +37,9 @@ def _invalid_value(message: str) -> RequestError:
 
 
 def unknown_parameter(param: str) -> RequestError:
-    return _error(f"Unknown parameter: {param[:200]!r}.", param[:200], "unknown_parameter")
+    shown = param[:200]
+    message = f"Unknown parameter: {shown!r}."
+    return RequestError(message, param=shown, code="unknown_parameter")
 
 
 def _error(message: str, param: str, code: str) -> RequestError:

@@ -22,7 +22,7 @@ class BatchLimits:
     max_padding: int
 
 
-CPU_LIMITS = BatchLimits(max_tokens=1024, max_padding=8)
+CPU_LIMITS = BatchLimits(max_tokens=1024, max_padding=5)
 """A run costs a small encoder as much as a dozen tokens, and from some hundred tokens on a batch
 does not get cheaper per token (all-MiniLM-L6-v2, two cores: 332 µs at 8 tokens, 112 at 512, 133 at
 4,096); smaller batches let a new request in sooner."""

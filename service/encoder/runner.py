@@ -25,7 +25,7 @@ class EncoderRunner:
 
     def __init__(self, folder: Path, manifest: EncoderManifest, provider: Provider) -> None:
         """Raises PackageCorrupt if the graph cannot be loaded or is not what the manifest says."""
-        self._session = open_session(folder / manifest.graphs.encoder, provider)
+        self._session = open_session(folder / manifest.graphs.encoder, provider, shapes_on_cpu=True)
         self._embedding = manifest.embedding
         self._pad = manifest.tokens.pad
         self._inputs = [value.name for value in self._session.get_inputs()]

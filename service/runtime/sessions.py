@@ -28,16 +28,20 @@ def share_threads(num_threads: int) -> None:
     ort.set_global_thread_pool_sizes(num_threads, 1)
 
 
-def open_session(model: Path | bytes, provider: Provider) -> ort.InferenceSession:
+def open_session(
+    model: Path | bytes, provider: Provider, *, shapes_on_cpu: bool = False
+) -> ort.InferenceSession:
     """The graph in a file, or as bytes, on `provider` and on no other.
 
+    `shapes_on_cpu` leaves small nodes to the processor where ONNX Runtime prefers it, which graphs
+    need that compute shapes as they go.
     Raises PackageCorrupt if ONNX Runtime does not accept the graph there.
     """
     options = ort.SessionOptions()
     options.use_per_session_threads = False
     options.log_severity_level = 3
     options.enable_mem_pattern = provider.memory_pattern
-    if provider.device != "cpu":
+    if provider.device != "cpu" and not shapes_on_cpu:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         return ort.InferenceSession(

@@ -213,7 +213,9 @@ def read_manifest(folder: Path) -> AnyManifest:
             return msgspec.json.decode(raw, type=EncoderManifest)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"its {MANIFEST_NAME} is malformed: {error}") from error
+        # The message may quote the file, which may hold anything.
+        reason = "".join(c if c.isprintable() else " " for c in str(error))
+        raise ValueError(f"its {MANIFEST_NAME} is malformed: {reason}") from error
 
 
 def write_manifest(folder: Path, manifest: AnyManifest) -> None:

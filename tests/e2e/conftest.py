@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from openai import OpenAI
 
+from service.store.names import ModelName
 from service.store.packages import Package
-from tests.conftest import CACHE
+from tests.conftest import CACHE, MODEL
 from tests.e2e.clients.node import Node, installed_node
 from tests.e2e.clients.python_openai import Servers
 from tests.unit.service.processes import ServerProcess, running
 
 KEY = "key-of-the-tests"
+TINY_EMBEDDER = Path(__file__).parents[1] / "golden" / "tiny_encoders" / "tiny-embedder" / "latest"
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +33,32 @@ def server(store: Path) -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def named_store(smollm2_package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model under more names, and a tiny embedder under one that people know."""
+    root = tmp_path_factory.mktemp("models")
+    for name in (MODEL, "llama3.2", "gpt-3.5-turbo", "mymodel"):
+        _copy(smollm2_package.folder, root / ModelName.parse(name).folder)
+    _copy(TINY_EMBEDDER, root / ModelName.parse("all-minilm").folder)
+    return root
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Takes no room where the file system can do that."""
+    try:
+        shutil.copytree(source, target, copy_function=os.link)
+    except (OSError, shutil.Error):
+        shutil.copytree(source, target, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="module")
-def servers(server: ServerProcess, store: Path) -> Iterator[Servers]:
-    """That server, and one that asks for a key, runs one request and lets none wait."""
-    arguments = ("--models", str(store), "--context", "512", "--slots", "1", "--max-queue", "0")
-    with running("service", *arguments, "--api-key", KEY) as guarded:
+def servers(named_store: Path) -> Iterator[Servers]:
+    """One that asks for no key, and one that does, runs one request and lets none wait."""
+    arguments = ("service", "--models", str(named_store), "--context", "512", "--slots")
+    with (
+        running(*arguments, "4") as server,
+        running(*arguments, "1", "--max-queue", "0", "--api-key", KEY) as guarded,
+    ):
         yield Servers(_url(server), _url(guarded), KEY)
 
 

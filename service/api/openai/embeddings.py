@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,6 +28,8 @@ from service.api.state import HttpRequest, pool_of
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
 
+Inputs: TypeAlias = list[str] | list[list[int]]
+
 _DECODER = RequestDecoder(EmbeddingRequest, EMBEDDING)
 
 
@@ -34,15 +37,17 @@ _DECODER = RequestDecoder(EmbeddingRequest, EMBEDDING)
 async def create_embedding(request: HttpRequest) -> ASGIApp:
     """Texts get the model's special tokens and its default prompt; token ids stay as they are."""
     body = await read_json_body(request.scope, request.receive)
-    wire = await off_loop_if_large(len(body), lambda: _DECODER.decode(body))
-    inputs = _inputs(wire)
+    wire, inputs = await off_loop_if_large(len(body), lambda: _read(body))
     model = await pool_of(request).encoder(wire.model)
     return AwaitedReply(_embedded(model, wire, inputs))
 
 
-async def _embedded(
-    model: Encoder, wire: EmbeddingRequest, inputs: list[str] | list[list[int]]
-) -> bytes:
+def _read(body: bytes) -> tuple[EmbeddingRequest, Inputs]:
+    wire = _DECODER.decode(body)
+    return wire, _inputs(wire)
+
+
+async def _embedded(model: Encoder, wire: EmbeddingRequest, inputs: Inputs) -> bytes:
     encoded = await model.embed(
         inputs,
         dimensions=whole(wire.dimensions, "dimensions"),
@@ -53,7 +58,7 @@ async def _embedded(
     return await off_loop_if_large(encoded.values.nbytes, lambda: _reply(wire, encoded))
 
 
-def _inputs(wire: EmbeddingRequest) -> list[str] | list[list[int]]:
+def _inputs(wire: EmbeddingRequest) -> Inputs:
     """One kind or the other, none empty. Raises RequestError."""
     given = [wire.input] if isinstance(wire.input, str) else wire.input
     token_ids = [item for item in given if isinstance(item, int)]

@@ -18,6 +18,8 @@ from service.api.openapi.structs import (
     MediaType,
     OperationObject,
     Parameter,
+    PathParameter,
+    QueryParameter,
     RequestBody,
     ResponseObject,
     Schema,
@@ -28,6 +30,10 @@ from service.errors import RetortError
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
+_PATHS: Final = {
+    "model": "The model's name, which may hold slashes.",
+    "response_id": "The id of a response that is still stored.",
+}
 
 _DESCRIPTION: Final = (
     "OpenAI's API and Anthropic's messages over local models. Fields that are not honoured are "
@@ -115,15 +121,30 @@ def _described(operation: Operation, schemas: _Schemas) -> OperationObject:
     return OperationObject(
         operation_id=_operation_id(operation),
         summary=operation.summary,
-        parameters=[
-            Parameter(name=name, description="May hold slashes.", schema={"type": "string"})
-            for name in _PARAMETER.findall(operation.path)
-        ],
+        parameters=[*_path_parameters(operation), *_query_parameters(operation)],
         request_body=None
         if body is None
         else RequestBody(content={_JSON: MediaType(schema=schemas.of(body.struct))}),
         responses={"200": _success(operation, schemas), **_failures(operation, schemas)},
     )
+
+
+def _path_parameters(operation: Operation) -> Iterable[Parameter]:
+    for name in _PARAMETER.findall(operation.path):
+        yield PathParameter(name=name, description=_PATHS[name], schema={"type": "string"})
+
+
+def _query_parameters(operation: Operation) -> Iterable[Parameter]:
+    query = operation.query
+    if query is None:
+        return
+    honoured = {field.name: field for field in msgspec.structs.fields(query.struct)}
+    for name, treatment in query.fields.items():
+        if isinstance(treatment, Honoured):
+            schema: Schema = msgspec.json.schema(honoured[name].type)
+        else:
+            schema = _no_op(treatment)
+        yield QueryParameter(name=name, schema=schema)
 
 
 def _operation_id(operation: Operation) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from service.api.error_mapping import ErrorBody
 from service.api.openai.fields import Treatment
 from service.errors import RetortError
@@ -23,6 +25,14 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A query string, told as a body is."""
+
+    struct: type[msgspec.Struct]
+    fields: Mapping[str, Treatment]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """`response` is the JSON of a 200, or str for plain text; `event` that of a stream's events.
 
@@ -36,6 +46,7 @@ class Operation:
     response: type
     errors: Errors
     body: Body | None = None
+    query: Query | None = None
     event: type | None = None
     ends_with_done: bool = True
     error: type = ErrorBody

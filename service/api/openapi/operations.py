@@ -20,6 +20,18 @@ from service.api.openai.encoder_fields import EMBEDDING, RERANK
 from service.api.openai.fields import CHAT, COMPLETION
 from service.api.openai.models import ModelList, ModelObject
 from service.api.openai.rerank_schema import RerankReply, RerankRequest
+from service.api.openai.responses.events import ResponseEvent
+from service.api.openai.responses.fields import INPUT_ITEMS, INPUT_TOKENS, RESPONSES, RETRIEVE
+from service.api.openai.responses.schema import (
+    DeletedResponse,
+    InputTokenCount,
+    InputTokensRequest,
+    ItemList,
+    ItemsQuery,
+    ResponseObject,
+    ResponsesRequest,
+    RetrieveQuery,
+)
 from service.api.openai.tokenization_schema import (
     DETOKENIZE,
     TOKENIZE,
@@ -29,7 +41,7 @@ from service.api.openai.tokenization_schema import (
     Tokenized,
     TokenizeRequest,
 )
-from service.api.openapi.operation import Body, Errors, Operation
+from service.api.openapi.operation import Body, Errors, Operation, Query
 from service.errors import (
     EngineFailure,
     Forbidden,
@@ -41,6 +53,7 @@ from service.errors import (
     PackageCorrupt,
     RequestError,
     RequestTooLarge,
+    ResponseNotFound,
     ShuttingDown,
     UnsupportedMediaType,
     WrongDevice,
@@ -54,6 +67,7 @@ _FIND: Final[Errors] = (*_ANY, ModelNotFound, PackageCorrupt)
 _BODY: Final[Errors] = (RequestTooLarge, UnsupportedMediaType)
 _MODEL: Final[Errors] = (*_FIND, *_BODY, WrongDevice, NotEnoughMemory, ShuttingDown, WrongModelKind)
 _GENERATION: Final[Errors] = (*_MODEL, Overloaded)
+_STORED: Final[Errors] = (*_ANY, ResponseNotFound)
 _ENCODING: Final[Errors] = (*_GENERATION, InputTooLong)
 
 OPERATIONS: Final = (
@@ -123,6 +137,47 @@ OPERATIONS: Final = (
         InputTokens,
         _MODEL,
         body=Body(ChatRequest, CHAT),
+    ),
+    Operation(
+        "post",
+        "/v1/responses",
+        "Answer a conversation that may go on later",
+        ResponseObject,
+        _GENERATION,
+        body=Body(ResponsesRequest, RESPONSES),
+        event=cast("type", ResponseEvent),
+        ends_with_done=False,
+    ),
+    Operation(
+        "post",
+        "/v1/responses/input_tokens",
+        "Count the tokens of an input",
+        InputTokenCount,
+        _MODEL,
+        body=Body(InputTokensRequest, INPUT_TOKENS),
+    ),
+    Operation(
+        "get",
+        "/v1/responses/{response_id}",
+        "Tell a stored response",
+        ResponseObject,
+        _STORED,
+        query=Query(RetrieveQuery, RETRIEVE),
+    ),
+    Operation(
+        "delete",
+        "/v1/responses/{response_id}",
+        "Forget a stored response",
+        DeletedResponse,
+        _STORED,
+    ),
+    Operation(
+        "get",
+        "/v1/responses/{response_id}/input_items",
+        "List what a stored response was given",
+        ItemList,
+        _STORED,
+        query=Query(ItemsQuery, INPUT_ITEMS),
     ),
     Operation(
         "post",

@@ -32,11 +32,20 @@ class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
     content: dict[str, MediaType]
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True, tag="path", tag_field="in"):
+class PathParameter(msgspec.Struct, frozen=True, kw_only=True, tag="path", tag_field="in"):
     name: str
     description: str
     schema: Schema
     required: bool = True
+
+
+class QueryParameter(msgspec.Struct, frozen=True, kw_only=True, tag="query", tag_field="in"):
+    name: str
+    schema: Schema
+    required: bool = False
+
+
+Parameter: TypeAlias = PathParameter | QueryParameter
 
 
 class OperationObject(

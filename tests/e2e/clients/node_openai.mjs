@@ -1,8 +1,8 @@
 // What calls of the official Node client come to.
 //
 // `node node_openai.mjs URL GUARDED_URL KEY` makes all checks against two servers of the default
-// model: one that asks for no key, and a guarded one that asks for KEY, runs one request and lets
-// none wait. The client is found in the folder that NODE_OPENAI names.
+// model and an embedder: one that asks for no key, and a guarded one that asks for KEY, runs one
+// request and lets none wait. The client is found in the folder that NODE_OPENAI names.
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
@@ -109,6 +109,21 @@ const checks = {
     assert.equal(echoed.choices[0].text, FRANCE + text);
     assert.equal(echoed.choices[0].logprobs.token_logprobs[0], null);
     assert.equal(echoed.choices[0].logprobs.tokens.join(""), echoed.choices[0].text);
+  },
+
+  async embeddings() {
+    const ask = { model: "all-minilm", input: ["why is the sky blue?", "why is the grass green?"] };
+    const byDefault = await client.embeddings.create(ask);
+    const plain = await client.embeddings.create({ ...ask, encoding_format: "float" });
+    assert.deepEqual(
+      byDefault.data.map((item) => [item.index, [...item.embedding]]),
+      plain.data.map((item) => [item.index, item.embedding]),
+    );
+    for (const item of byDefault.data) {
+      const squares = item.embedding.reduce((sum, value) => sum + value * value, 0);
+      assert.ok(Math.abs(squares - 1) < 1e-5);
+    }
+    assert.ok(byDefault.usage.prompt_tokens > 10);
   },
 
   async models() {

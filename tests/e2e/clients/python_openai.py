@@ -1,8 +1,8 @@
 """What calls of the official Python client come to, whichever version of it is imported.
 
 `python python_openai.py URL GUARDED_URL KEY` makes all checks against two servers of the default
-model: one that asks for no key and runs several requests at once, and a guarded one that asks for
-KEY, runs one request and lets none wait.
+model and an embedder: one that asks for no key and runs several requests at once, and a guarded
+one that asks for KEY, runs one request and lets none wait.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 MODEL = "smollm2:135m"
+EMBEDDER = "all-minilm"
 CAPITAL: Any = [{"role": "user", "content": "What is the capital of France? One sentence."}]
 _TOO_LONG = "context_length_exceeded"
 FRANCE = "The capital of France is"
@@ -263,6 +264,22 @@ def check_parse_without_a_schema(servers: Servers) -> None:
             (choice,) = completions.parse(model=MODEL, messages=CAPITAL, temperature=0).choices
             assert "Paris" in (choice.message.content or "")
             assert choice.message.parsed is None
+
+
+def check_embeddings(servers: Servers) -> None:
+    """In base64, as the client asks by default, and as numbers: the same unit vectors."""
+    texts = ["why is the sky blue?", "why is the grass green?"]
+    with servers.client() as client:
+        default = client.embeddings.create(model=EMBEDDER, input=texts)
+        plain = client.embeddings.create(model=EMBEDDER, input=texts, encoding_format="float")
+        one = client.embeddings.create(model=EMBEDDER, input=texts[1])
+    assert [item.index for item in default.data] == [0, 1]
+    assert [item.embedding for item in default.data] == [item.embedding for item in plain.data]
+    for item in default.data:
+        assert sum(value * value for value in item.embedding) == pytest.approx(1, abs=1e-5)
+    assert one.data[0].embedding == pytest.approx(default.data[1].embedding, abs=1e-5)
+    assert default.data[0].embedding != default.data[1].embedding
+    assert default.usage.total_tokens == default.usage.prompt_tokens > 10
 
 
 def check_models(servers: Servers) -> None:

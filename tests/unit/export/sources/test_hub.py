@@ -270,3 +270,16 @@ def test_endpoint_token_and_offline_mode_come_from_the_environment(
     assert again.returncode == 0, again.stderr
     assert again.stdout == online.stdout
     assert len(hub.seen) == num_requests
+
+
+def test_the_folders_of_sentence_transformers_keep_their_places(tmp_path: Path) -> None:
+    theirs = {"modules.json": b"[]", "1_Pooling/config.json": b"{}"}
+    files = CLEAN | theirs | {"1_Pooling/other.json": b"{}", "2_Dense/model.safetensors": b"dense"}
+    with serving(Hub(files=files, large=frozenset({"model.safetensors"}))) as hub:
+        folder = fetch(hub, tmp_path).path
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert found == CLEAN | theirs

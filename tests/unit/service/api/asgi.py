@@ -56,6 +56,7 @@ def start(
     *,
     body: bytes | list[bytes] = b"",
     headers: Mapping[str, str] | list[tuple[str, str]] = JSON_HEADERS,
+    query: str = "",
 ) -> Exchange:
     """Sends a request, its body in as many chunks as given. Runs in a task of its own."""
     chunks = [body] if isinstance(body, bytes) else list(body)
@@ -88,7 +89,7 @@ def start(
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(key.encode(), value.encode("latin-1")) for key, value in pairs],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 11434),
@@ -104,8 +105,10 @@ async def request(
     *,
     body: bytes | list[bytes] = b"",
     headers: Mapping[str, str] | list[tuple[str, str]] = JSON_HEADERS,
+    query: str = "",
 ) -> Reply:
-    return await start(app, method, path, body=body, headers=headers).finished()
+    exchange = start(app, method, path, body=body, headers=headers, query=query)
+    return await exchange.finished()
 
 
 async def post_json(app: Litestar, path: str, content: object) -> Reply:

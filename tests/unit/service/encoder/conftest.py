@@ -30,10 +30,14 @@ class Expected(msgspec.Struct):
     prompted: list[list[float]]
     scores: Annotated[list[float], msgspec.Meta(min_length=1)]
 
+    @classmethod
+    def read(cls) -> Expected:
+        return msgspec.json.decode((STORE / "expected.json").read_bytes(), type=cls)
+
 
 @pytest.fixture(scope="session")
 def expected() -> Expected:
-    return msgspec.json.decode((STORE / "expected.json").read_bytes(), type=Expected)
+    return Expected.read()
 
 
 @pytest.fixture

@@ -79,6 +79,23 @@ async def test_a_prompt_is_put_before_each_text(pool: ModelPool, expected: Expec
     assert refused.value.param == "prompt_name"
 
 
+async def test_a_default_prompt_is_put_before_texts_that_ask_for_none(
+    tmp_path: Path, expected: Expected
+) -> None:
+    manifest = json.loads((STORE / EMBEDDER / "latest" / "manifest.json").read_text())
+    embedding = manifest["embedding"] | {"default_prompt": "query"}
+    _copied(tmp_path, EMBEDDER, embedding=embedding)
+    pool = ModelPool(Settings(models_folder=tmp_path, device="cpu"), Device(CPU, "asked for"))
+    try:
+        model = await pool.encoder(EMBEDDER)
+        asked = await model.embed(expected.texts)
+        other = await model.embed(expected.texts, prompt_name="document")
+    finally:
+        await pool.close()
+    assert cosines(asked.values, np.array(expected.prompted)).min() > 0.99999
+    assert cosines(other.values, np.array(expected.vectors)).min() > 0.99999
+
+
 @pytest.mark.parametrize("dimensions", [4, 8])
 async def test_cut_vectors_have_length_one_again(
     pool: ModelPool, expected: Expected, dimensions: int

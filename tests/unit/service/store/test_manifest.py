@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from service.store.manifest import (
     MANIFEST_NAME,
+    EncoderManifest,
     FileRecord,
     GenerationDefaults,
     Graphs,
+    Manifest,
     read_manifest,
     write_manifest,
 )
@@ -130,6 +132,88 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> No
     (tmp_path / MANIFEST_NAME).write_bytes(content)
     with pytest.raises(ValueError, match="malformed"):
         read_manifest(tmp_path)
+
+
+def _encoder(**changes: object) -> dict[str, object]:
+    """An embedding model's manifest as JSON, with top-level keys replaced; None removes one."""
+    shared = json.loads(msgspec.json.encode(manifest()))
+    document = {key: shared[key] for key in ("name", "created", "source", "precision", "files")}
+    document |= {
+        "format": 1,
+        "kind": "encoder",
+        "context_length": 64,
+        "architecture": {"family": "bert", "num_layers": 2, "hidden_size": 8, "vocab_size": 50},
+        "tokens": {"pad": 0},
+        "graphs": {"encoder": GRAPH},
+        "capabilities": ["embedding"],
+        "embedding": {"dimensions": 8, "pooling": "mean", "normalized": True},
+    }
+    return {key: value for key, value in (document | changes).items() if value is not None}
+
+
+def test_an_encoder_says_that_it_is_one(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(_encoder()))
+    read = read_manifest(tmp_path)
+    assert isinstance(read, EncoderManifest)
+    assert read.embedding is not None
+    assert (read.embedding.pooling, read.embedding.matryoshka) == ("mean", False)
+    assert read.weights_bytes == 1
+    write_manifest(tmp_path, read)
+    assert read_manifest(tmp_path) == read
+
+
+def test_a_cross_encoder_has_no_embedding(tmp_path: Path) -> None:
+    ranker = _encoder(embedding=None, capabilities=["rerank"])
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(ranker))
+    read = read_manifest(tmp_path)
+    assert isinstance(read, EncoderManifest)
+    assert read.capabilities == ("rerank",)
+
+
+def test_a_manifest_that_names_no_kind_is_a_decoders(tmp_path: Path) -> None:
+    _written(tmp_path, kind=None)
+    assert isinstance(read_manifest(tmp_path), Manifest)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "other"},
+        {"kind": 1},
+        {"kind": "decoder"},
+        {"kind": None},
+        {"capabilities": ["rerank"]},
+        {"capabilities": ["embedding", "rerank"]},
+        {"capabilities": ["chat"]},
+        {"embedding": None},
+        {"graphs": {"encoder": "other.onnx"}},
+        {"graphs": {"decoder": GRAPH}},
+        {"embedding": {"dimensions": 8, "pooling": "median", "normalized": True}},
+        {"embedding": {"dimensions": 8, "pooling": "cls"}},
+        {
+            "embedding": {
+                "dimensions": 8,
+                "pooling": "cls",
+                "normalized": True,
+                "matryoshka_dimensions": [16],
+            }
+        },
+        {
+            "embedding": {
+                "dimensions": 8,
+                "pooling": "cls",
+                "normalized": True,
+                "default_prompt": "query",
+            }
+        },
+    ],
+    ids=str,
+)
+def test_a_malformed_encoder_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(_encoder(**changes)))
+    with pytest.raises(ValueError, match=r"malformed") as refused:
+        read_manifest(tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 def test_deep_nesting_is_refused_and_not_a_crash(tmp_path: Path) -> None:

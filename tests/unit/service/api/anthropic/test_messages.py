@@ -15,8 +15,9 @@ from service.api import streamed
 from service.app import create_app
 from service.dialogue.message import Message
 from service.errors import EngineFailure, Overloaded, RetortError
-from tests.unit.service.api.asgi import JSON_HEADERS, Reply, post_json, request, start
+from tests.unit.service.api.asgi import JSON_HEADERS, post_json, request, start
 from tests.unit.service.api.fakes import FakeModel, FakePool, Script, fake_pool, settings
+from tests.unit.service.api.named_events import NamedEvent, named_events
 
 pytestmark = pytest.mark.anyio
 
@@ -29,18 +30,8 @@ ASK: dict[str, Any] = {
 }
 
 
-def events(reply: Reply) -> list[tuple[str, Any]]:
-    """Name and data of all events; comments are no events."""
-    found = []
-    for block in reply.body.decode().split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":")
-        if lines:
-            found.append((lines["event"], json.loads(lines["data"])))
-    return found
-
-
-async def streamed_events(app: Litestar, **fields: object) -> list[tuple[str, Any]]:
-    return events(await post_json(app, PATH, {**ASK, "stream": True, **fields}))
+async def streamed_events(app: Litestar, **fields: object) -> list[NamedEvent]:
+    return named_events(await post_json(app, PATH, {**ASK, "stream": True, **fields}))
 
 
 async def test_an_answer_has_every_field_that_the_specification_names(
@@ -74,7 +65,7 @@ async def test_a_stream_has_the_documented_events_in_the_documented_order(
     script.num_cached_tokens = 2
     reply = await post_json(app, PATH, {**ASK, "stream": True})
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
-    (_, first), *rest = events(reply)
+    (_, first), *rest = named_events(reply)
     message = first["message"]
     assert first["type"] == "message_start"
     assert re.fullmatch(r"msg_[A-Za-z0-9]{24}", message["id"])
@@ -112,7 +103,7 @@ async def test_a_stream_has_the_documented_events_in_the_documented_order(
     ]
 
 
-def text_delta(index: int, text: str) -> tuple[str, Any]:
+def text_delta(index: int, text: str) -> NamedEvent:
     delta = {"type": "text_delta", "text": text}
     return (
         "content_block_delta",
@@ -394,7 +385,7 @@ async def test_a_silent_stream_pings(
     while exchange.reply.body.count(b"event: ping\n") < 3:
         await asyncio.sleep(0.005)
     script.go_on.set()
-    names = [name for name, _ in events(await exchange.finished())]
+    names = [name for name, _ in named_events(await exchange.finished())]
     assert names[-1] == "message_stop"
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 
 from service import http_protocol
+from service.api.facade import Pool
 from service.app import create_app
 from service.server import Server, bound_socket
 from service.settings import Settings
-from tests.unit.service.api.fakes import FakePool
 
 
 @contextmanager
-def served(pool: FakePool) -> Iterator[str]:
-    """The base URL of a server of `pool`."""
-    settings = Settings(port=0, drain_timeout_s=0)
-    app = create_app(settings, lambda _: pool)
+def served(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Iterator[str]:
+    """The base URL of a server of the pool, on a port of its own."""
+    settings = dataclasses.replace(settings, port=0, drain_timeout_s=0)
+    app = create_app(settings, open_pool)
     config = uvicorn.Config(
         app, http=http_protocol.DeadlineProtocol, ws="none", lifespan="on", log_config=None
     )

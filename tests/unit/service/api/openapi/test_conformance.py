@@ -19,8 +19,12 @@ from schemathesis.specs.openapi.checks import (
 
 from service.api.openapi.document import openapi_document
 from service.api.openapi.operations import OPERATIONS
+from service.pool import ModelPool
+from service.runtime.providers import CPU, Device
+from service.settings import Settings
 from tests.unit.service.api.fakes import Script, fake_pool
 from tests.unit.service.api.openapi.served import served
+from tests.unit.service.encoder.conftest import EMBEDDER, STORE
 
 CHECKS = [
     not_a_server_error,
@@ -30,38 +34,53 @@ CHECKS = [
 ]
 
 MODEL = "tiny:1b"
-
-
-def _schema() -> schemathesis.BaseSchema:
-    """The document, with a model that is there: else all that can be asked for ends in a 404."""
-    document = cast("dict[str, Any]", msgspec.to_builtins(openapi_document(OPERATIONS, "1")))
-    for component in document["components"]["schemas"].values():
-        properties = component.get("properties", {})
-        if "additionalProperties" in component and "model" in properties:
-            properties["model"] = {"enum": [MODEL]}
-    (parameter,) = document["paths"]["/v1/models/{model}"]["get"]["parameters"]
-    parameter["schema"] = {"enum": [MODEL, "no/such:model"]}
-    schema = schemathesis.openapi.from_dict(document)
-    schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-    return schema
-
-
-schema = _schema()
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with served(fake_pool(Script())) as url:
-        yield url
-
-
-@schema.parametrize()
-@settings(
+FEW = settings(
     max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def _schema(model: str) -> schemathesis.BaseSchema:
+    """The document, with a model that is there: else all that can be asked for ends in a 404."""
+    document = cast("dict[str, Any]", msgspec.to_builtins(openapi_document(OPERATIONS, "1")))
+    for component in document["components"]["schemas"].values():
+        properties = component.get("properties", {})
+        if "additionalProperties" in component and "model" in properties:
+            properties["model"] = {"enum": [model]}
+    (parameter,) = document["paths"]["/v1/models/{model}"]["get"]["parameters"]
+    parameter["schema"] = {"enum": [model, "no/such:model"]}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+    return schema
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served(Settings(), lambda _: fake_pool(Script())) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def encoder_url() -> Iterator[str]:
+    device = Device(CPU, "asked for")
+    with served(Settings(models_folder=STORE), lambda found: ModelPool(found, device)) as url:
+        yield url
+
+
+every_route = _schema(MODEL)
+routes_of_encoders = _schema(EMBEDDER).include(path_regex="embeddings|rerank|/v1/(de)?tokenize")
+
+
+@every_route.parametrize()
+@FEW
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     case.call_and_validate(base_url=url, checks=CHECKS, timeout=5)
+
+
+@routes_of_encoders.parametrize()
+@FEW
+def test_encoders_answer_as_documented(case: schemathesis.Case[Any], encoder_url: str) -> None:
+    case.call_and_validate(base_url=encoder_url, checks=CHECKS, timeout=5)

@@ -1,0 +1,142 @@
+"""From the input of a request to items, and from items to the messages of a dialogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from service.api.openai.reply import new_id
+from service.api.openai.responses.items import (
+    InputText,
+    Item,
+    ItemStatus,
+    MessageItem,
+    OutputText,
+    ReasoningItem,
+    ReasoningText,
+    Role,
+    SummaryText,
+)
+from service.api.validation import request_error
+from service.dialogue.message import Message
+from service.errors import RequestError, UnsupportedParameter
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    type: str | None = None
+
+
+class _MessageParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message, be it new or one that a response gave."""
+
+    role: Role
+    content: str | list[InputText | OutputText]
+    type: Literal["message"] = "message"
+    id: str | None = None
+    status: ItemStatus | None = None
+    phase: None = None
+
+
+class _ReasoningParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Thoughts that a response gave; nobody can read those that others have encrypted."""
+
+    type: Literal["reasoning"]
+    id: str | None = None
+    status: ItemStatus | None = None
+    summary: list[SummaryText] = []
+    content: list[ReasoningText] | None = None
+    encrypted_content: None = None
+
+
+_TYPED: Final = msgspec.json.Decoder(_Typed)
+_MESSAGE: Final = msgspec.json.Decoder(_MessageParam)
+_REASONING: Final = msgspec.json.Decoder(_ReasoningParam)
+
+
+def read_input(wire: str | Sequence[msgspec.Raw]) -> list[Item]:
+    """The items, each with an id. Raises RequestError, naming the item, for what is none, and
+    UnsupportedParameter for items of a type that is not honoured."""
+    if isinstance(wire, str):
+        return [_message(_MessageParam("user", wire))]
+    return [_item(index, bytes(raw)) for index, raw in enumerate(wire)]
+
+
+def to_messages(items: Iterable[Item], instructions: str | None) -> list[Message]:
+    """Thoughts go with the answer that follows them, or stand alone where none does."""
+    messages = [] if instructions is None else [Message("system", instructions)]
+    thoughts: str | None = None
+    for item in items:
+        if isinstance(item, ReasoningItem):
+            thoughts = (thoughts or "") + _thoughts(item)
+            continue
+        if thoughts is not None and item.role != "assistant":
+            messages.append(Message("assistant", "", reasoning=thoughts))
+            thoughts = None
+        role = "system" if item.role == "developer" else item.role
+        text = "".join(part.text for part in item.content)
+        messages.append(Message(role, text, reasoning=thoughts))
+        thoughts = None
+    if thoughts is not None:
+        messages.append(Message("assistant", "", reasoning=thoughts))
+    return messages
+
+
+def _item(index: int, raw: bytes) -> Item:
+    try:
+        kind = _TYPED.decode(raw).type or "message"
+        read = _READERS.get(kind)
+        if read is not None:
+            return read(raw)
+    except msgspec.DecodeError as error:
+        raise _located(error, index, raw) from None
+    raise UnsupportedParameter(
+        f"Input items of type {kind[:50]!r} are not supported; supported are "
+        f"{', '.join(_READERS)}.",
+        param=f"input[{index}]",
+    )
+
+
+def _located(error: msgspec.DecodeError, index: int, raw: bytes) -> RequestError:
+    """The error as it would be had the whole request been decoded."""
+    if not isinstance(error, msgspec.ValidationError):
+        return request_error(error, raw)
+    reason, _, path = str(error).partition(" - at `$")
+    at = f"$.input[{index}]{path.removesuffix('`')}"
+    return request_error(msgspec.ValidationError(f"{reason} - at `{at}`"), b"")
+
+
+def _message(wire: _MessageParam) -> MessageItem:
+    return MessageItem(
+        id=wire.id or new_id("msg_"),
+        status=wire.status or "completed",
+        role=wire.role,
+        content=_parts(wire),
+    )
+
+
+def _parts(wire: _MessageParam) -> list[InputText | OutputText]:
+    if not isinstance(wire.content, str):
+        return wire.content
+    part = OutputText if wire.role == "assistant" else InputText
+    return [part(wire.content)]
+
+
+def _reasoning(wire: _ReasoningParam) -> ReasoningItem:
+    return ReasoningItem(
+        id=wire.id or new_id("rs_"),
+        status=wire.status or "completed",
+        summary=wire.summary,
+        content=wire.content or [],
+    )
+
+
+def _thoughts(item: ReasoningItem) -> str:
+    return "".join(part.text for part in item.content or item.summary)
+
+
+_READERS: Final[Mapping[str, Callable[[bytes], Item]]] = {
+    "message": lambda raw: _message(_MESSAGE.decode(raw)),
+    "reasoning": lambda raw: _reasoning(_REASONING.decode(raw)),
+}

@@ -1,0 +1,77 @@
+"""What the fields of a request mean for a generation and for the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from service.api.effort import effort_variables
+from service.api.facade import Model
+from service.api.openai.parameters import whole
+from service.api.openai.responses.schema import (
+    LOGPROBS,
+    InputTokensRequest,
+    PlainText,
+    ResponsesRequest,
+)
+from service.api.sampling import sampling_params
+from service.dialogue.prompt import ChatPrompt, TemplateOptions
+from service.errors import RequestError, UnsupportedParameter
+from service.options import GenerationOptions
+
+
+def check_prompt(wire: InputTokensRequest) -> None:
+    """Raises UnsupportedParameter for values that are not honoured."""
+    _check_one_of(wire.tool_choice, ("none", "auto"), "tool_choice")
+    if wire.text is not None:
+        _check_one_of(wire.text.verbosity, ("medium",), "text.verbosity")
+        if wire.text.format is not None and not isinstance(wire.text.format, PlainText):
+            raise UnsupportedParameter(
+                "Only the format of type 'text' is supported.", param="text.format"
+            )
+    if wire.reasoning is not None:
+        _check_one_of(wire.reasoning.summary, ("auto",), "reasoning.summary")
+        _check_one_of(wire.reasoning.generate_summary, ("auto",), "reasoning.generate_summary")
+        _check_one_of(wire.reasoning.context, ("auto",), "reasoning.context")
+        _check_one_of(wire.reasoning.mode, ("standard",), "reasoning.mode")
+
+
+def check(wire: ResponsesRequest) -> None:
+    """The same, and RequestError for fields that contradict each other."""
+    check_prompt(wire)
+    if wire.top_logprobs and not wire.wants_logprobs:
+        raise RequestError(
+            f"'top_logprobs' is only allowed when 'include' has {LOGPROBS!r}.",
+            param="top_logprobs",
+        )
+
+
+def template_options(wire: InputTokensRequest, model: Model) -> TemplateOptions:
+    """Raises UnsupportedParameter for an effort that the model's template cannot ask for."""
+    if wire.reasoning is None or wire.reasoning.effort is None:
+        return TemplateOptions()
+    variables = effort_variables(wire.reasoning.effort, model, param="reasoning.effort")
+    return TemplateOptions(tuple(variables.items()))
+
+
+def generation_options(
+    wire: ResponsesRequest, model: Model, prompt: ChatPrompt
+) -> GenerationOptions:
+    return GenerationOptions(
+        max_tokens=whole(wire.max_output_tokens, "max_output_tokens"),
+        sampling=sampling_params(
+            model.manifest.generation, temperature=wire.temperature, top_p=wire.top_p
+        ),
+        num_logprobs=(wire.top_logprobs or 0) if wire.wants_logprobs else None,
+        splits_reasoning=prompt.may_reason,
+        starts_in_reasoning=prompt.starts_in_reasoning,
+        prompt_param="input",
+    )
+
+
+def _check_one_of(value: object, allowed: Collection[str], param: str) -> None:
+    if value is not None and value not in allowed:
+        raise UnsupportedParameter(
+            f"The parameter {param!r} is not supported; it may be left out or be one of: "
+            f"{', '.join(allowed)}.",
+            param=param,
+        )

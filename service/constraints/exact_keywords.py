@@ -1,0 +1,123 @@
+"""Keywords as they are enforced, where jsonschema's own checks of them are of another meaning.
+
+Patterns are matched by the engine that enforces them, and numbers compared as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol, TypeAlias
+
+from jsonschema.exceptions import ValidationError
+
+from service.constraints.drafts import Draft
+from service.constraints.expressions import Expressions
+from service.constraints.json_text import DecimalFloat, decimal_parts
+from service.constraints.json_types import Json
+
+_Errors: TypeAlias = Iterator[ValidationError]
+
+
+class _Validator(Protocol):
+    def descend(
+        self, instance: Json, schema: Json, path: str | None = None, schema_path: str | None = None
+    ) -> _Errors: ...
+
+
+def exact_keywords(draft: Draft) -> Mapping[str, Callable[..., _Errors]]:
+    """By name, as jsonschema calls them. They are for one validation: they keep patterns."""
+    patterns = _Patterns(Expressions())
+    keywords: dict[str, Callable[..., _Errors]] = {
+        "additionalProperties": patterns.additional_properties,
+        "multipleOf": _multiple_of,
+        "pattern": patterns.pattern,
+        "patternProperties": patterns.pattern_properties,
+    }
+    if not draft.has_boolean_bounds:
+        keywords |= {"exclusiveMaximum": _below, "exclusiveMinimum": _above}
+    return keywords
+
+
+class _Patterns:
+    def __init__(self, expressions: Expressions) -> None:
+        self._expressions = expressions
+
+    def pattern(self, _validator: _Validator, pattern: str, value: Json, _schema: Json) -> _Errors:
+        if isinstance(value, str) and not self._expressions.is_match(pattern, value):
+            yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+    def pattern_properties(
+        self, validator: _Validator, patterns: Mapping[str, Json], value: Json, _schema: Json
+    ) -> _Errors:
+        if not isinstance(value, dict):
+            return
+        for pattern, schema in patterns.items():
+            for name, below in value.items():
+                if self._expressions.is_match(pattern, name):
+                    yield from validator.descend(below, schema, path=name, schema_path=pattern)
+
+    def additional_properties(
+        self, validator: _Validator, additional: Json, value: Json, schema: Mapping[str, Json]
+    ) -> _Errors:
+        if not isinstance(value, dict):
+            return
+        named, patterns = schema.get("properties"), schema.get("patternProperties")
+        for name, below in value.items():
+            if isinstance(named, dict) and name in named:
+                continue
+            if isinstance(patterns, dict) and self._is_any(patterns, name):
+                continue
+            yield from validator.descend(below, additional, path=name)
+
+    def _is_any(self, patterns: Mapping[str, Json], name: str) -> bool:
+        return any(self._expressions.is_match(pattern, name) for pattern in patterns)
+
+
+def _multiple_of(_validator: _Validator, divisor: float, value: Json, _schema: Json) -> _Errors:
+    """In decimal, as numbers are written: 77.02 is a multiple of 0.01."""
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and not _is_multiple(value, divisor)
+    ):
+        yield ValidationError(f"{value!r} is not a multiple of {divisor!r}")
+
+
+def _is_multiple(number: float, divisor: float) -> bool:
+    unit, unit_exponent = decimal_parts(divisor)
+    if isinstance(number, int):
+        # Its digits are not written out: there can be more of them than Python likes to write.
+        places = max(unit_exponent, 0)
+        return number * 10 ** (places - unit_exponent) % (unit * 10**places) == 0
+    digits, exponent = decimal_parts(number)
+    places = exponent - unit_exponent
+    # Neither number of digits ends in a zero, so that what is of a smaller place is no multiple.
+    return digits == 0 or (places >= 0 and digits * pow(10, places, unit) % unit == 0)
+
+
+def _below(_validator: _Validator, bound: float, value: Json, _schema: Json) -> _Errors:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and _compare(value, bound) >= 0
+    ):
+        yield ValidationError(f"{value!r} is not below {bound!r}")
+
+
+def _above(_validator: _Validator, bound: float, value: Json, _schema: Json) -> _Errors:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and _compare(value, bound) <= 0
+    ):
+        yield ValidationError(f"{value!r} is not above {bound!r}")
+
+
+def _compare(number: float, bound: float) -> int:
+    """Below 0, 0 or above 0, also where both are the same float but were written differently."""
+    if number != bound or not isinstance(number, DecimalFloat):
+        return (number > bound) - (number < bound)
+    (digits, exponent), (other, other_exponent) = decimal_parts(number), decimal_parts(bound)
+    place = min(exponent, other_exponent)
+    difference = digits * 10 ** (exponent - place) - other * 10 ** (other_exponent - place)
+    return (difference > 0) - (difference < 0)

@@ -1,0 +1,49 @@
+"""How long a string, an array or an object may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.constraints.json_types import Json
+from service.constraints.problem import SchemaProblem, Trail, unenforceable
+
+_ANY_NUMBER = 1 << 64
+
+
+def check_lengths(keywords: Mapping[str, Json], trail: Trail) -> None:
+    for least, most in (("minLength", "maxLength"), ("minItems", "maxItems")):
+        if _count(keywords, least, 0) > _count(keywords, most, _ANY_NUMBER):
+            raise SchemaProblem(trail, most, f"contradicts {least!r}")
+
+
+def check_num_properties(keywords: Mapping[str, Json], trail: Trail) -> None:
+    """Of `minProperties` and `maxProperties`, which are counted over keys that are required.
+
+    Beyond those the keys of an open object may repeat each other, so that two of them may be one;
+    and of optional named ones no more than one can be counted.
+    """
+    required, names = _names(keywords, "required"), _names(keywords, "properties")
+    least = _count(keywords, "minProperties", 0) - len(required)
+    most = _count(keywords, "maxProperties", _ANY_NUMBER) - len(required)
+    if most < max(least, 0):
+        raise SchemaProblem(trail, "maxProperties", "contradicts how many there must be")
+    if least > 1:
+        raise unenforceable(trail, "minProperties", ": more than one key beyond the required")
+    if names <= required or (least <= 0 and "maxProperties" not in keywords):
+        return
+    is_closed = keywords.get("additionalProperties") is False
+    if not is_closed or "patternProperties" in keywords:
+        keyword = "minProperties" if least > 0 else "maxProperties"
+        raise unenforceable(trail, keyword, ": an open object with optional properties")
+    if "maxProperties" in keywords and most > 1:
+        raise unenforceable(trail, "maxProperties", ": several of the optional properties")
+
+
+def _count(keywords: Mapping[str, Json], keyword: str, default: int) -> int:
+    value = keywords.get(keyword, default)
+    return value if isinstance(value, int) else default
+
+
+def _names(keywords: Mapping[str, Json], keyword: str) -> set[str]:
+    value = keywords.get(keyword)
+    return set(map(str, value)) if isinstance(value, dict | list) else set()

@@ -1,0 +1,94 @@
+"""Bounds, divisors and literal numbers: those that a mask can hold an output to exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+from service.constraints.json_text import decimal_parts
+from service.constraints.json_types import Json
+from service.constraints.problem import SchemaProblem, Trail, unenforceable
+from service.constraints.shapes import is_number
+
+MAX_MULTIPLE = 10_000
+"""The states of an automaton that divides grow with the divisor: 99,991 takes it seconds."""
+
+_MAX_EXACT = (1 << 53) - 1
+"""The compiler reads numbers as 64-bit floats, and would enforce a neighbour of a larger one."""
+
+_OF_INT64: Mapping[str, int] = {"maximum": (1 << 63) - 1, "minimum": -(1 << 63)}
+"""Bounds that it clips to just these."""
+
+
+def check_bounds(keywords: Mapping[str, Json], trail: Trail) -> None:
+    low, low_excluded = _bound(keywords, "minimum", "exclusiveMinimum", trail)
+    high, high_excluded = _bound(keywords, "maximum", "exclusiveMaximum", trail)
+    if low is None or high is None:
+        return
+    if low > high or (low == high and (low_excluded or high_excluded)):
+        keyword = "maximum" if "maximum" in keywords else "exclusiveMaximum"
+        raise SchemaProblem(trail, keyword, "contradicts the minimum")
+
+
+def check_multiple(keywords: Mapping[str, Json], trail: Trail) -> None:
+    value = keywords["multipleOf"]
+    assert isinstance(value, int | float)
+    check_multiples([value], trail)
+
+
+def check_multiples(values: Iterable[float], trail: Trail) -> None:
+    """Of divisors that apply to one value together."""
+    if common_multiple(values) > MAX_MULTIPLE:
+        detail = f": the common multiple is larger than {MAX_MULTIPLE}, without its decimal point"
+        raise unenforceable(trail, "multipleOf", detail)
+
+
+def common_multiple(values: Iterable[float]) -> int:
+    """The least common multiple in units of the last decimal place: 12 for 0.3 and 0.4."""
+    numbers = [decimal_parts(value) for value in values]
+    last_place = min([0, *(exponent for _, exponent in numbers)])
+    return math.lcm(*(digits * 10 ** (exponent - last_place) for digits, exponent in numbers))
+
+
+def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
+    """Of `const` and `enum`."""
+    for keyword in ("const", "enum"):
+        for number in _numbers_in(keywords.get(keyword)):
+            if not is_number(number) or abs(number) > _MAX_EXACT:
+                raise unenforceable(trail, keyword, f" with the number {number}")
+
+
+def _bound(
+    keywords: Mapping[str, Json], inclusive: str, exclusive: str, trail: Trail
+) -> tuple[float | None, bool]:
+    """The narrower of both, and whether it is itself excluded."""
+    including = _exact(keywords, inclusive, trail)
+    if isinstance(keywords.get(exclusive), bool):
+        return including, bool(keywords[exclusive])
+    excluding = _exact(keywords, exclusive, trail)
+    if including is None or excluding is None:
+        return (including, False) if excluding is None else (excluding, True)
+    is_narrower = excluding >= including if inclusive == "minimum" else excluding <= including
+    return (excluding, True) if is_narrower else (including, False)
+
+
+def _exact(keywords: Mapping[str, Json], keyword: str, trail: Trail) -> float | None:
+    value = keywords.get(keyword)
+    if not isinstance(value, int | float):
+        return None
+    clips = value == _OF_INT64.get(keyword) and keywords.get("type") == "integer"
+    if abs(value) > _MAX_EXACT and not clips:
+        raise unenforceable(trail, keyword, f": {value} is beyond ±{_MAX_EXACT}")
+    return value
+
+
+def _numbers_in(value: Json) -> Iterator[int | float]:
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield value
