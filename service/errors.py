@@ -64,10 +64,6 @@ class WrongModelKind(RequestError):
         super().__init__(message, param="model")
 
 
-class UnsupportedSchema(RequestError):
-    code = "unsupported_schema"
-
-
 class ContextLengthExceeded(RequestError):
     code = "context_length_exceeded"
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 _MAX_CHOICES = 1024
 _NULL = msgspec.Raw(b"null")
+_ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 
 FormatName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
@@ -27,7 +28,7 @@ class NamedSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     taken for an `anyOf` instead of being refused."""
 
     name: FormatName
-    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object"}')
+    schema: msgspec.Raw = msgspec.field(default_factory=lambda: _ANY_OBJECT)
     strict: bool | None = None
     description: str | None = None
 
@@ -44,7 +45,7 @@ ResponseFormat: TypeAlias = TextFormat | JsonObjectFormat | JsonSchemaFormat
 class StructuredOutputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """vLLM's extension: exactly one of these. `json` is a schema, or one as a string."""
 
-    json: msgspec.Raw = _NULL
+    json: msgspec.Raw = msgspec.field(default_factory=lambda: _NULL)
     json_object: bool | None = None
     regex: Text | None = None
     choice: Annotated[list[Text], Meta(min_length=1, max_length=_MAX_CHOICES)] | None = None

@@ -71,6 +71,14 @@ def _boolean(**needs: object) -> Field:
 
 _text = st.text(max_size=20)
 _filled = st.text(min_size=1, max_size=20)
+_plain = st.text('abc é🦊"', min_size=1, max_size=9)
+
+
+def _format(**changes: object) -> dict[str, object]:
+    named = {"name": "form", "schema": {"type": "object"}, **changes}
+    return {"type": "json_schema", "json_schema": named}
+
+
 _token_id = st.integers(0, MAX_INT32)
 _no_token_id: Values = st.integers(max_value=-1) | st.integers(min_value=2**31) | _finite
 
@@ -132,6 +140,43 @@ _GENERATION: Mapping[str, Field] = {
     ),
     "ignore_eos": _boolean(),
     "min_tokens": _whole(0, MAX_INT32),
+    "response_format": Field(
+        st.sampled_from([{"type": "text"}, {"type": "json_object"}])
+        | st.builds(
+            lambda schema, strict: _format(schema=schema, strict=strict),
+            st.sampled_from([{"type": "string"}, {"const": 1}, {"properties": {"a": {}}}]),
+            st.none() | st.booleans(),
+        ),
+        st.dictionaries(st.just("type"), _text.map("x".__add__), min_size=1)
+        | st.dictionaries(_text.filter(lambda name: name != "type"), anything)
+        | st.builds(lambda name: _format(name=name), st.text("é $", min_size=1) | st.just(""))
+        | st.builds(lambda schema: _format(schema=schema), st.integers() | st.text() | _lists)
+        | st.just(_format(schema={"not": {}}))
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | _lists.filter(bool),
+    ),
+    "structured_outputs": Field(
+        st.builds(lambda choices: {"choice": choices}, st.lists(_plain, min_size=1, max_size=5))
+        | st.sampled_from(
+            [
+                {"json": {"type": "integer"}},
+                {"json": '{"const": null}'},
+                {"json_object": True},
+                {"regex": "[a-z]+"},
+                {"grammar": 'start: "a" | "b"'},
+            ]
+        ),
+        st.sampled_from(
+            [{}, {"regex": "a", "json_object": True}, {"choice": []}, {"json": {"not": {}}}]
+        )
+        | st.dictionaries(_text.map("x".__add__), anything, min_size=1, max_size=2)
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | _lists.filter(bool),
+    ),
 }
 
 _content: Values = _text | st.lists(
