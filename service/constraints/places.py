@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from service.constraints.graph import Node
 from service.constraints.keywords import admits
-from service.constraints.numbers import check_multiples
+from service.constraints.numbers import check_multiples, check_total
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import SHAPES
 
@@ -58,6 +58,7 @@ class _Places:
     def __init__(self, order: Iterable[Node]) -> None:
         self._num_alternatives: dict[Node, int] = {}
         self._work = 0
+        self._multiples: set[int] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
@@ -71,9 +72,7 @@ class _Places:
         _check_num_alternatives(num_each, min(place, key=_depth).trail)
         for schemas in self._alternatives(place):
             _check_patterns(schemas)
-            divided = [node for node in schemas if "multipleOf" in node.keywords]
-            if len(divided) > 1:
-                check_multiples(map(_divisor, divided), divided[-1].trail)
+            self._check_multiples(schemas)
             for part in _parts(schemas):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:
@@ -109,6 +108,13 @@ class _Places:
             *others, group = groups
             self._spend(len(schemas) * len(group), group[0].trail)
             stack += [([option], [*others], {**schemas}) for option in group]
+
+    def _check_multiples(self, schemas: Sequence[Node]) -> None:
+        divided = [node for node in schemas if "multipleOf" in node.keywords]
+        if len(divided) > 1:
+            trail = divided[-1].trail
+            self._multiples.add(check_multiples(map(divisor, divided), trail))
+            check_total(self._multiples, trail)
 
     def _spend(self, amount: int, trail: Trail) -> None:
         self._work += amount
@@ -179,7 +185,8 @@ def _present(nodes: Iterable[Node | None]) -> Place:
     return Place(node for node in nodes if node is not None)
 
 
-def _divisor(node: Node) -> float:
+def divisor(node: Node) -> float:
+    """Of a node that has `multipleOf`."""
     value = node.keywords["multipleOf"]
     assert isinstance(value, int | float)
     return value
