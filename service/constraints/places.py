@@ -26,7 +26,8 @@ _MAX_WORK = 50_000
 
 _OWN = (SHAPES.keys() | {"const", "additionalItems"}) - {"$ref", "allOf", "anyOf", "oneOf"}
 
-Place: TypeAlias = frozenset[Node]
+Place: TypeAlias = tuple[Node, ...]
+"""Each schema once, in the order of the document."""
 
 
 def combines(node: Node) -> bool:
@@ -45,12 +46,12 @@ def has_own(node: Node, *, besides: Collection[str] = ()) -> bool:
 def check_places(order: Iterable[Node], root: Node) -> None:
     """Raises SchemaProblem. `order` has each node after those that apply to the same value."""
     places = _Places(order)
-    seen: set[Place] = set()
-    stack = [Place([root])]
+    seen: set[frozenset[Node]] = set()
+    stack: list[Place] = [(root,)]
     while stack:
         place = stack.pop()
-        if place not in seen:
-            seen.add(place)
+        if frozenset(place) not in seen:
+            seen.add(frozenset(place))
             stack += places.following(place)
 
 
@@ -66,7 +67,7 @@ class _Places:
         """The places of a value's parts, or those that one of its schemas only passes on to."""
         passed_on = _passed_on(place)
         if passed_on:
-            yield from (Place([node]) for node in passed_on)
+            yield from ((node,) for node in passed_on)
             return
         num_each = [self._num_alternatives[node] for node in place]
         _check_num_alternatives(num_each, min(place, key=_depth).trail)
@@ -93,14 +94,15 @@ class _Places:
     def _alternatives(self, place: Place) -> Iterator[Sequence[Node]]:
         """For each choice of one alternative from each group, all schemas that then apply."""
         stack: list[tuple[list[Node], list[list[Node]], dict[Node, None]]]
-        stack = [([*place], [], {})]
+        stack = [([*reversed(place)], [], {})]
         while stack:
             pending, groups, schemas = stack.pop()
             while pending:
                 node = pending.pop()
                 if node not in schemas:
                     schemas[node] = None
-                    pending += node.all_of if node.ref is None else [node.ref, *node.all_of]
+                    pending += reversed(node.all_of)
+                    pending += [] if node.ref is None else [node.ref]
                     groups += node.groups
             if not groups:
                 yield [*schemas]
@@ -159,13 +161,13 @@ def _check_patterns(schemas: Sequence[Node]) -> None:
 def _parts(schemas: Sequence[Node]) -> Iterator[Place]:
     """The schemas for each property and item that any of them speaks of."""
     for name in dict.fromkeys(name for node in schemas for name in node.properties):
-        yield Place(part for node in schemas for part in _of_property(node, name))
+        yield _place(part for node in schemas for part in _of_property(node, name))
     for pattern in dict.fromkeys(pattern for node in schemas for pattern in node.patterns):
-        yield _present(node.patterns.get(pattern, node.additional) for node in schemas)
-    yield _present(node.additional for node in schemas)
+        yield _place(node.patterns.get(pattern, node.additional) for node in schemas)
+    yield _place(node.additional for node in schemas)
     for index in range(max(len(node.prefix) for node in schemas)):
-        yield _present(_item(node, index) for node in schemas)
-    yield _present(node.items for node in schemas)
+        yield _place(_item(node, index) for node in schemas)
+    yield _place(node.items for node in schemas)
 
 
 def _of_property(node: Node, name: str) -> Iterator[Node]:
@@ -181,8 +183,8 @@ def _item(node: Node, index: int) -> Node | None:
     return node.prefix[index] if index < len(node.prefix) else node.items
 
 
-def _present(nodes: Iterable[Node | None]) -> Place:
-    return Place(node for node in nodes if node is not None)
+def _place(nodes: Iterable[Node | None]) -> Place:
+    return tuple(dict.fromkeys(node for node in nodes if node is not None))
 
 
 def divisor(node: Node) -> float:
