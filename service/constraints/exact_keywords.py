@@ -87,12 +87,13 @@ def _is_multiple(number: float, divisor: float) -> bool:
     unit, unit_exponent = decimal_parts(divisor)
     if isinstance(number, int):
         # Its digits are not written out: there can be more of them than Python likes to write.
-        places = max(unit_exponent, 0)
-        return number * 10 ** (places - unit_exponent) % (unit * 10**places) == 0
+        places: int = max(unit_exponent, 0)
+        rest: int = number * 10 ** (places - unit_exponent) % (unit * 10**places)
+        return rest == 0
     digits, exponent = decimal_parts(number)
     places = exponent - unit_exponent
     # Neither number of digits ends in a zero, so that what is of a smaller place is no multiple.
-    return digits == 0 or (places >= 0 and digits * pow(10, places, unit) % unit == 0)
+    return digits == 0 or (places >= 0 and (digits * pow(10, places, unit)) % unit == 0)
 
 
 def _below(_validator: _Validator, bound: float, value: Json, _schema: Json) -> _Errors:
@@ -119,5 +120,5 @@ def _compare(number: float, bound: float) -> int:
         return (number > bound) - (number < bound)
     (digits, exponent), (other, other_exponent) = decimal_parts(number), decimal_parts(bound)
     place = min(exponent, other_exponent)
-    difference = digits * 10 ** (exponent - place) - other * 10 ** (other_exponent - place)
+    difference: int = digits * 10 ** (exponent - place) - other * 10 ** (other_exponent - place)
     return (difference > 0) - (difference < 0)

@@ -1,41 +1,7 @@
-"""Refuses, before any work on it, what cannot be enforced or could harm the server.
+"""What is checked of a constraint before any work on it, each check in linear or bounded time."""
 
-A compilation cannot be interrupted, and some schemas take it minutes, gigabytes or the process's
-stack. What is checked here is that none of those is among them; what only a compilation can tell,
-such as whether the alternatives of a `oneOf` exclude each other, is left to it. All is linear in
-the size of what is checked, or bounded.
-"""
+from service.constraints.guard_grammar import check_grammar
+from service.constraints.guard_schema import check_schema
+from service.constraints.guard_texts import check_choices, check_regex
 
-from __future__ import annotations
-
-from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder
-from service.constraints.json_types import Json
-from service.constraints.places import check_places, combines
-from service.constraints.problem import SchemaProblem
-from service.constraints.references import check_ends, in_place_order
-from service.errors import UnsupportedSchema
-
-
-def check_schema(schema: Json, *, param: str) -> None:
-    """Raises UnsupportedSchema, which names where in the schema what cannot be enforced.
-
-    `param` is the request's field that holds the schema.
-    """
-    try:
-        _check(schema)
-    except SchemaProblem as problem:
-        raise UnsupportedSchema(str(problem), param=param) from None
-
-
-def _check(schema: Json) -> None:
-    nodes = GraphBuilder(read_document(schema)).build()
-    has_references = any(node.ref is not None for node in nodes)
-    combining = any(map(combines, nodes))
-    if not (has_references or combining):
-        return
-    order = in_place_order(nodes)
-    if has_references:
-        check_ends(nodes)
-    if combining:
-        check_places(order, nodes[0])
+__all__ = ["check_choices", "check_grammar", "check_regex", "check_schema"]

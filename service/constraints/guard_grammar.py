@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.constraints.guard import check_schema
+from service.constraints.guard_schema import check_schema
 from service.constraints.json_types import Json
 from service.constraints.problem import shortened
 from service.errors import UnsupportedSchema

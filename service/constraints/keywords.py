@@ -115,6 +115,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Json], Trail], None]] = {
     "const": check_literals,
     "enum": check_literals,
     "exclusiveMaximum": check_bounds,
+    "exclusiveMinimum": check_bounds,
     "format": _check_format,
     "maxItems": check_lengths,
     "maxLength": check_lengths,

@@ -13,6 +13,9 @@ from service.constraints.shapes import is_number
 MAX_MULTIPLE = 10_000
 """The states of an automaton that divides grow with the divisor: 99,991 takes it seconds."""
 
+_MAX_TOTAL = 10 * MAX_MULTIPLE
+"""Of the different ones of a schema: ten of the largest take the compiler half a second."""
+
 _MAX_EXACT = (1 << 53) - 1
 """The compiler reads numbers as 64-bit floats, and would enforce a neighbour of a larger one."""
 
@@ -36,10 +39,19 @@ def check_multiple(keywords: Mapping[str, Json], trail: Trail) -> None:
     check_multiples([value], trail)
 
 
-def check_multiples(values: Iterable[float], trail: Trail) -> None:
-    """Of divisors that apply to one value together."""
-    if common_multiple(values) > MAX_MULTIPLE:
+def check_multiples(values: Iterable[float], trail: Trail) -> int:
+    """The common multiple of divisors that apply to one value together."""
+    multiple = common_multiple(values)
+    if multiple > MAX_MULTIPLE:
         detail = f": the common multiple is larger than {MAX_MULTIPLE}, without its decimal point"
+        raise unenforceable(trail, "multipleOf", detail)
+    return multiple
+
+
+def check_total(multiples: Iterable[int], trail: Trail) -> None:
+    """Of the different common multiples in a schema."""
+    if sum(multiples) > _MAX_TOTAL:
+        detail = f": all of them together come to more than {_MAX_TOTAL}"
         raise unenforceable(trail, "multipleOf", detail)
 
 

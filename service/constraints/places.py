@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from service.constraints.graph import Node
 from service.constraints.keywords import admits
-from service.constraints.numbers import check_multiples
+from service.constraints.numbers import check_multiples, check_total
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import SHAPES
 
@@ -26,7 +26,8 @@ _MAX_WORK = 50_000
 
 _OWN = (SHAPES.keys() | {"const", "additionalItems"}) - {"$ref", "allOf", "anyOf", "oneOf"}
 
-Place: TypeAlias = frozenset[Node]
+Place: TypeAlias = tuple[Node, ...]
+"""Each schema once, in the order of the document."""
 
 
 def combines(node: Node) -> bool:
@@ -45,12 +46,12 @@ def has_own(node: Node, *, besides: Collection[str] = ()) -> bool:
 def check_places(order: Iterable[Node], root: Node) -> None:
     """Raises SchemaProblem. `order` has each node after those that apply to the same value."""
     places = _Places(order)
-    seen: set[Place] = set()
-    stack = [Place([root])]
+    seen: set[frozenset[Node]] = set()
+    stack: list[Place] = [(root,)]
     while stack:
         place = stack.pop()
-        if place not in seen:
-            seen.add(place)
+        if frozenset(place) not in seen:
+            seen.add(frozenset(place))
             stack += places.following(place)
 
 
@@ -58,6 +59,7 @@ class _Places:
     def __init__(self, order: Iterable[Node]) -> None:
         self._num_alternatives: dict[Node, int] = {}
         self._work = 0
+        self._multiples: set[int] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
@@ -65,15 +67,13 @@ class _Places:
         """The places of a value's parts, or those that one of its schemas only passes on to."""
         passed_on = _passed_on(place)
         if passed_on:
-            yield from (Place([node]) for node in passed_on)
+            yield from ((node,) for node in passed_on)
             return
         num_each = [self._num_alternatives[node] for node in place]
         _check_num_alternatives(num_each, min(place, key=_depth).trail)
         for schemas in self._alternatives(place):
             _check_patterns(schemas)
-            divided = [node for node in schemas if "multipleOf" in node.keywords]
-            if len(divided) > 1:
-                check_multiples(map(_divisor, divided), divided[-1].trail)
+            self._check_multiples(schemas)
             for part in _parts(schemas):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:
@@ -94,14 +94,15 @@ class _Places:
     def _alternatives(self, place: Place) -> Iterator[Sequence[Node]]:
         """For each choice of one alternative from each group, all schemas that then apply."""
         stack: list[tuple[list[Node], list[list[Node]], dict[Node, None]]]
-        stack = [([*place], [], {})]
+        stack = [([*reversed(place)], [], {})]
         while stack:
             pending, groups, schemas = stack.pop()
             while pending:
                 node = pending.pop()
                 if node not in schemas:
                     schemas[node] = None
-                    pending += node.all_of if node.ref is None else [node.ref, *node.all_of]
+                    pending += reversed(node.all_of)
+                    pending += [] if node.ref is None else [node.ref]
                     groups += node.groups
             if not groups:
                 yield [*schemas]
@@ -109,6 +110,13 @@ class _Places:
             *others, group = groups
             self._spend(len(schemas) * len(group), group[0].trail)
             stack += [([option], [*others], {**schemas}) for option in group]
+
+    def _check_multiples(self, schemas: Sequence[Node]) -> None:
+        divided = [node for node in schemas if "multipleOf" in node.keywords]
+        if len(divided) > 1:
+            trail = divided[-1].trail
+            self._multiples.add(check_multiples(map(divisor, divided), trail))
+            check_total(self._multiples, trail)
 
     def _spend(self, amount: int, trail: Trail) -> None:
         self._work += amount
@@ -153,13 +161,13 @@ def _check_patterns(schemas: Sequence[Node]) -> None:
 def _parts(schemas: Sequence[Node]) -> Iterator[Place]:
     """The schemas for each property and item that any of them speaks of."""
     for name in dict.fromkeys(name for node in schemas for name in node.properties):
-        yield Place(part for node in schemas for part in _of_property(node, name))
+        yield _place(part for node in schemas for part in _of_property(node, name))
     for pattern in dict.fromkeys(pattern for node in schemas for pattern in node.patterns):
-        yield _present(node.patterns.get(pattern, node.additional) for node in schemas)
-    yield _present(node.additional for node in schemas)
+        yield _place(node.patterns.get(pattern, node.additional) for node in schemas)
+    yield _place(node.additional for node in schemas)
     for index in range(max(len(node.prefix) for node in schemas)):
-        yield _present(_item(node, index) for node in schemas)
-    yield _present(node.items for node in schemas)
+        yield _place(_item(node, index) for node in schemas)
+    yield _place(node.items for node in schemas)
 
 
 def _of_property(node: Node, name: str) -> Iterator[Node]:
@@ -175,11 +183,12 @@ def _item(node: Node, index: int) -> Node | None:
     return node.prefix[index] if index < len(node.prefix) else node.items
 
 
-def _present(nodes: Iterable[Node | None]) -> Place:
-    return Place(node for node in nodes if node is not None)
+def _place(nodes: Iterable[Node | None]) -> Place:
+    return tuple(dict.fromkeys(node for node in nodes if node is not None))
 
 
-def _divisor(node: Node) -> float:
+def divisor(node: Node) -> float:
+    """Of a node that has `multipleOf`."""
     value = node.keywords["multipleOf"]
     assert isinstance(value, int | float)
     return value

@@ -5,10 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+
+from tests.unit.service.processes import ServerProcess
 
 MODEL = "smollm2:135m"
 CAPITAL: list[ChatCompletionMessageParam] = [
@@ -179,11 +182,15 @@ def test_a_prompt_without_meaning_is_refused_by_name(client: OpenAI, prompt: Any
     assert caught.value.param == "prompt"
 
 
-def test_leaving_a_stream_frees_its_slot(client: OpenAI, server: Any) -> None:  # noqa: ANN401
+@pytest.mark.parametrize("n", [1, 6])
+def test_leaving_a_stream_frees_its_slots(client: OpenAI, server: ServerProcess, n: int) -> None:
+    """The last request ends while those that were left would still have run for seconds."""
     for _ in range(8):
         with client.completions.create(
-            model=MODEL, prompt="Once", max_tokens=400, stream=True
+            model=MODEL, prompt="Once", max_tokens=400, n=n, stream=True
         ) as stream:
             next(iter(stream))
     reply = client.completions.create(model=MODEL, prompt="Once", max_tokens=1)
     assert reply.choices[0].finish_reason == "length"
+    health = httpx.get(f"http://127.0.0.1:{server.port}/health", timeout=5).json()
+    assert [(model["num_running"], model["num_waiting"]) for model in health["models"]] == [(0, 0)]

@@ -5,9 +5,11 @@ Needs the `export` extra: `tox -e export` has it.
 
 from __future__ import annotations
 
+import inspect
 import io
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,17 +20,26 @@ pytest.importorskip("optimum.exporters.onnx", reason="the export extra is not in
 
 import torch
 from transformers import (
+    AlbertConfig,
     AutoTokenizer,
     BertConfig,
+    CamembertConfig,
+    DebertaV2Config,
     DistilBertConfig,
+    ElectraConfig,
+    LlamaConfig,
+    MistralConfig,
+    ModernBertConfig,
     MPNetConfig,
     PretrainedConfig,
+    Qwen2Config,
     Qwen3Config,
     RobertaConfig,
     XLMRobertaConfig,
 )
 
 from export.decoder.precision import Precision
+from export.encoder.families import EMBEDDING_DECODERS, ENCODERS
 from export.errors import ExportError
 from export.pipeline import Exported, run
 from export.progress import Progress, Style
@@ -73,10 +84,53 @@ FAMILIES = {
     "mpnet": Family(
         lambda: MPNetConfig(**SHAPE, max_position_embeddings=66), write_mpnet_tokenizer
     ),
-    "qwen3": Family(
-        lambda: Qwen3Config(**SHAPE, num_key_value_heads=1, head_dim=8, max_position_embeddings=64),
+    "albert": Family(
+        lambda: AlbertConfig(**SHAPE, embedding_size=8, max_position_embeddings=64),
         write_bert_tokenizer,
     ),
+    "camembert": Family(
+        lambda: CamembertConfig(**SHAPE, max_position_embeddings=66), write_roberta_tokenizer
+    ),
+    "deberta-v2": Family(
+        lambda: DebertaV2Config(
+            **SHAPE,
+            max_position_embeddings=64,
+            relative_attention=True,
+            pos_att_type=["p2c", "c2p"],
+            position_buckets=8,
+            position_biased_input=False,
+        ),
+        write_bert_tokenizer,
+    ),
+    "electra": Family(
+        lambda: ElectraConfig(**SHAPE, embedding_size=8, max_position_embeddings=64),
+        write_bert_tokenizer,
+    ),
+    "modernbert": Family(
+        lambda: ModernBertConfig(
+            **SHAPE,
+            max_position_embeddings=64,
+            local_attention=8,
+            pad_token_id=0,
+            cls_token_id=2,
+            sep_token_id=3,
+            bos_token_id=2,
+            eos_token_id=3,
+        ),
+        write_bert_tokenizer,
+    ),
+}
+DECODERS = {
+    name: Family(
+        partial(make, **SHAPE, num_key_value_heads=1, head_dim=8, max_position_embeddings=64),
+        write_bert_tokenizer,
+    )
+    for name, make in {
+        "llama": LlamaConfig,
+        "mistral": MistralConfig,
+        "qwen2": Qwen2Config,
+        "qwen3": Qwen3Config,
+    }.items()
 }
 
 
@@ -97,13 +151,14 @@ def export(source: Path, models: Path, precision: Precision | None = None) -> Ex
     return run(job, Progress(io.StringIO(), Style.LINES))
 
 
-def hidden_states(model: Any, source: Path, text: str) -> torch.Tensor:  # noqa: ANN401
-    """`[S, D]` of one text, as transformers computes it."""
-    inputs = AutoTokenizer.from_pretrained(source)(text, return_tensors="pt")
-    inputs.pop("token_type_ids", None)  # all are of the first type, which some models do not know
+def output_of(model: Any, source: Path, *texts: str) -> torch.Tensor:  # noqa: ANN401
+    """What transformers computes of one text or pair: `[S, D]` of its tokens, or its logit."""
+    inputs = AutoTokenizer.from_pretrained(source)(*texts, return_tensors="pt")
+    if "token_type_ids" not in inspect.signature(model.forward).parameters:
+        inputs.pop("token_type_ids", None)
     with torch.inference_mode():
-        hidden: torch.Tensor = model(**inputs).last_hidden_state[0]
-    return hidden
+        output: torch.Tensor = model(**inputs)[0][0]
+    return output
 
 
 POOLINGS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -126,25 +181,31 @@ def check(
     """The service's vectors of all texts at once are transformers' of each alone."""
     actual = served.embed(models, "tiny", TEXTS)
     for text, vector in zip(TEXTS, actual, strict=True):
-        expected = POOLINGS[pooling](hidden_states(model, source, text)).numpy()
+        expected = POOLINGS[pooling](output_of(model, source, text)).numpy()
         cosine = vector @ expected / np.linalg.norm(vector) / np.linalg.norm(expected)
         assert cosine > 0.9999
         length = 1 if normalize else float(np.linalg.norm(expected))
         assert np.linalg.norm(vector) == pytest.approx(length, rel=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES | DECODERS)
 def test_vectors_are_those_of_transformers(
     served: Service, source: Path, models: Path, family: str
 ) -> None:
-    FAMILIES[family].write_tokenizer(source)
-    model = random_model(FAMILIES[family].config(), source)
-    pooling = "lasttoken" if family == "qwen3" else "mean_tokens"
+    make_config, write_tokenizer = (FAMILIES | DECODERS)[family]
+    write_tokenizer(source)
+    model = random_model(make_config(), source)
+    pooling = "lasttoken" if family in DECODERS else "mean_tokens"
     write_sentence_transformers(source, pooling=pooling, max_seq_length=64)
     exported = export(source, models)
     assert exported.precision is Precision.FP32
     assert "cosine 0.9999" in exported.verification
     check(served, models, source, model, pooling, normalize=True)
+
+
+def test_every_family_that_is_supported_is_tested() -> None:
+    assert FAMILIES.keys() == ENCODERS
+    assert DECODERS.keys() == EMBEDDING_DECODERS
 
 
 @pytest.mark.parametrize("pooling", ["cls_token", "max_tokens", "lasttoken"])
@@ -158,7 +219,7 @@ def test_each_pooling_without_normalisation(
     check(served, models, source, model, pooling, normalize=False)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_scores_are_those_of_transformers(
     served: Service, source: Path, models: Path, family: str
 ) -> None:
@@ -169,11 +230,8 @@ def test_scores_are_those_of_transformers(
     exported = export(source, models)
     assert "scores differ by" in exported.verification
     actual = served.rank(models, "tiny", "what is it?", TEXTS)
-    tokenizer = AutoTokenizer.from_pretrained(source)
     for text, score in zip(TEXTS, actual, strict=True):
-        inputs = tokenizer("what is it?", text, return_tensors="pt")
-        with torch.inference_mode():
-            expected = torch.sigmoid(model(**inputs).logits).item()
+        expected = torch.sigmoid(output_of(model, source, "what is it?", text)).item()
         assert score == pytest.approx(expected, abs=1e-4)
 
 

@@ -7,12 +7,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from service.api.openai.logprobs import TokenLogprob
 from service.api.openai.reply import new_id
 from service.api.openai.responses.items import (
     InputText,
     Item,
     ItemStatus,
     MessageItem,
+    Nothing,
     OutputText,
     ReasoningItem,
     ReasoningText,
@@ -28,11 +30,21 @@ class _Typed(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
+class _OutputTextParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="output_text"):
+    """As a response gave it. `parsed` is what OpenAI's clients add and send back: the text again,
+    as an object."""
+
+    text: str
+    annotations: Nothing | None = None
+    logprobs: list[TokenLogprob] | None = None
+    parsed: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class _MessageParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A message, be it new or one that a response gave."""
 
     role: Role
-    content: str | list[InputText | OutputText]
+    content: str | list[InputText | _OutputTextParam]
     type: Literal["message"] = "message"
     id: str | None = None
     status: ItemStatus | None = None
@@ -117,10 +129,13 @@ def _message(wire: _MessageParam) -> MessageItem:
 
 
 def _parts(wire: _MessageParam) -> list[InputText | OutputText]:
-    if not isinstance(wire.content, str):
-        return wire.content
-    part = OutputText if wire.role == "assistant" else InputText
-    return [part(wire.content)]
+    if isinstance(wire.content, str):
+        part = OutputText if wire.role == "assistant" else InputText
+        return [part(wire.content)]
+    return [
+        part if isinstance(part, InputText) else OutputText(part.text, logprobs=part.logprobs or [])
+        for part in wire.content
+    ]
 
 
 def _reasoning(wire: _ReasoningParam) -> ReasoningItem:

@@ -26,7 +26,7 @@ class InputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="in
     prompt_cache_breakpoint: CacheBreakpoint | UnsetType = UNSET
 
 
-class OutputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="output_text"):
+class OutputText(msgspec.Struct, frozen=True, tag="output_text"):
     text: str
     annotations: Nothing = []
     logprobs: list[TokenLogprob] = []

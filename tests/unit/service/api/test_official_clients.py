@@ -52,7 +52,8 @@ def test_thoughts_come_back_as_the_client_of_responses_sends_them(
     gpt: OpenAI, script: Script
 ) -> None:
     script.thoughts = ["Hm"]
-    first = gpt.responses.create(model="tiny:1b", input="Hi")
+    with gpt.responses.stream(model="tiny:1b", input="Hi") as stream:
+        first = stream.get_final_response()
     again = gpt.responses.create(
         model="tiny:1b",
         input=[

@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from service.api import streamed
+from service.errors import EngineFailure
 from tests.unit.service.api.asgi import Exchange, start
 from tests.unit.service.api.fakes import FakeModel, Script
 
@@ -28,17 +29,29 @@ async def until_generating(model: FakeModel) -> None:
             await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_hanging_up_mid_answer_aborts_it(
-    app: Litestar, script: Script, model: FakeModel, stream: bool
+    app: Litestar, script: Script, model: FakeModel, stream: bool, n: int
 ) -> None:
     script.hold_before = 1
-    exchange = ask(app, stream=stream)
+    exchange = ask(app, stream=stream, n=n)
     await until_generating(model)
-    assert not model.generations[0].is_aborted
+    assert not any(generation.is_aborted for generation in model.generations)
     exchange.hang_up()
     await exchange.finished()
-    assert model.generations[0].is_aborted
+    assert [generation.is_aborted for generation in model.generations] == [True] * n
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_failure_of_one_choice_aborts_the_others(
+    app: Litestar, script: Script, model: FakeModel, stream: bool
+) -> None:
+    script.error = EngineFailure("A step failed.")
+    reply = await ask(app, stream=stream, n=3).finished()
+    assert reply.status == (200 if stream else 500)
+    assert b"engine_failure" in reply.body
+    assert [generation.is_aborted for generation in model.generations] == [True] * 3
 
 
 @pytest.mark.parametrize("stream", [False, True])

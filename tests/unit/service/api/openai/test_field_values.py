@@ -35,7 +35,7 @@ from tests.unit.service.api.openai.field_values import (
 
 pytestmark = pytest.mark.anyio
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+FEW = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 
 
 @dataclass(frozen=True)

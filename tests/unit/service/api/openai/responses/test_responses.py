@@ -245,7 +245,9 @@ async def test_items_reach_the_model_in_every_documented_form(
                 "id": "msg_1",
                 "role": "assistant",
                 "status": "completed",
-                "content": [{**part("output_text", "c"), "annotations": [], "logprobs": []}],
+                "content": [
+                    {**part("output_text", "c"), "annotations": [], "logprobs": [], "parsed": {}}
+                ],
             },
             {"type": "message", "role": "user", "content": "d"},
             {"type": "reasoning", "summary": [part("summary_text", "so")]},

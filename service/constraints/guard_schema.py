@@ -1,0 +1,44 @@
+"""Refuses, before any work on it, what cannot be enforced or could harm the server.
+
+A compilation cannot be interrupted, and some schemas take it minutes, gigabytes or the process's
+stack. What is checked here is that none of those is among them; what only a compilation can tell,
+such as whether the alternatives of a `oneOf` exclude each other, is left to it. All is linear in
+the size of what is checked, or bounded.
+"""
+
+from __future__ import annotations
+
+from service.constraints.document import read_document
+from service.constraints.graph import GraphBuilder
+from service.constraints.json_types import Json
+from service.constraints.numbers import check_total, common_multiple
+from service.constraints.places import check_places, combines, divisor
+from service.constraints.problem import SchemaProblem
+from service.constraints.references import check_ends, in_place_order
+from service.errors import UnsupportedSchema
+
+
+def check_schema(schema: Json, *, param: str) -> None:
+    """Raises UnsupportedSchema, which names where in the schema what cannot be enforced.
+
+    `param` is the request's field that holds the schema.
+    """
+    try:
+        _check(schema)
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+
+
+def _check(schema: Json) -> None:
+    nodes = GraphBuilder(read_document(schema)).build()
+    divisors = {divisor(node) for node in nodes if "multipleOf" in node.keywords}
+    check_total({common_multiple([each]) for each in divisors}, None)
+    has_references = any(node.ref is not None for node in nodes)
+    combining = any(map(combines, nodes))
+    if not (has_references or combining):
+        return
+    order = in_place_order(nodes)
+    if has_references:
+        check_ends(nodes)
+    if combining:
+        check_places(order, nodes[0])
