@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from service.constraints.closing import close_objects
-from service.constraints.guard import check_schema
-from service.constraints.guard_grammar import check_grammar
-from service.constraints.guard_texts import check_choices, check_regex
+from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
 from service.constraints.json_types import Json
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
