@@ -131,11 +131,12 @@ def test_a_cut_answer_is_told_so(client: OpenAI) -> None:
 
 def test_what_cannot_be_enforced_is_refused_with_its_place(client: OpenAI) -> None:
     schema = {"type": "object", "properties": {"c": {"not": {"type": "integer"}}}}
+    named = {"name": "n", "schema": schema}
     with pytest.raises(openai.BadRequestError) as raised:
         client.chat.completions.create(
             model=MODEL,
             messages=[{"role": "user", "content": "x"}],
-            response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+            extra_body={"response_format": {"type": "json_schema", "json_schema": named}},
         )
     assert raised.value.code == "unsupported_schema"
     assert raised.value.param == "response_format.json_schema.schema"
