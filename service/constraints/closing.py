@@ -10,8 +10,9 @@ from collections.abc import Collection
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder, Node
 from service.constraints.json_types import Json
-from service.constraints.keywords import IN_PLACE, admits
+from service.constraints.keywords import IN_PLACE
 from service.constraints.places import has_own
+from service.constraints.shapes import admits
 
 _SPEAKING = (IN_PLACE - {"const", "enum"}) | {
     "additionalProperties",

@@ -10,7 +10,7 @@ from service.constraints.lengths import check_lengths, check_num_properties
 from service.constraints.numbers import check_bounds, check_literals, check_multiple
 from service.constraints.patterns import pattern_problem
 from service.constraints.problem import SchemaProblem, Trail, shortened, unenforceable
-from service.constraints.shapes import BOOLEAN, ITEMS, SHAPES
+from service.constraints.shapes import BOOLEAN, ITEMS, SHAPES, admits
 
 FORMATS = frozenset(
     {
@@ -49,12 +49,6 @@ def check_keywords(keywords: Mapping[str, Json], trail: Trail, draft: Draft) -> 
             check(keywords, trail)
     if not draft.has_prefix_items or "additionalItems" in keywords:
         _check_older_words(keywords, trail, draft)
-
-
-def admits(keywords: Mapping[str, Json], type_name: str) -> bool:
-    """Whether the schema's `type` allows values of that type."""
-    named = keywords.get("type", type_name)
-    return named == type_name or (isinstance(named, list) and type_name in named)
 
 
 def _check_shape(keyword: str, value: Json, trail: Trail, draft: Draft) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from service.constraints.json_text import decimal_parts
 from service.constraints.json_types import Json
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
-from service.constraints.shapes import is_number
+from service.constraints.shapes import admits, is_number
 
 MAX_MULTIPLE = 10_000
 """The states of an automaton that divides grow with the divisor: 99,991 takes it seconds."""
@@ -24,6 +24,7 @@ _OF_INT64: Mapping[str, int] = {"maximum": (1 << 63) - 1, "minimum": -(1 << 63)}
 
 
 def check_bounds(keywords: Mapping[str, Json], trail: Trail) -> None:
+    """Of one schema."""
     low, low_excluded = _bound(keywords, "minimum", "exclusiveMinimum", trail)
     high, high_excluded = _bound(keywords, "maximum", "exclusiveMaximum", trail)
     if low is None or high is None:
@@ -31,6 +32,28 @@ def check_bounds(keywords: Mapping[str, Json], trail: Trail) -> None:
     if low > high or (low == high and (low_excluded or high_excluded)):
         keyword = "maximum" if "maximum" in keywords else "exclusiveMaximum"
         raise SchemaProblem(trail, keyword, "contradicts the minimum")
+    check_range([keywords], trail)
+
+
+def check_range(schemas: Sequence[Mapping[str, Json]], trail: Trail) -> None:
+    """Of the bounds that apply to one value, each in one of several schemas or all in one.
+
+    Between an excluded whole number and the next one, the compiler allows that number all the
+    same: 0 in a range from 0, excluded, to 0.5.
+    """
+    if not all(admits(keywords, "number") for keywords in schemas):
+        return
+    lows = [_bound(keywords, "minimum", "exclusiveMinimum", trail) for keywords in schemas]
+    highs = [_bound(keywords, "maximum", "exclusiveMaximum", trail) for keywords in schemas]
+    low = max([(bound, excluded) for bound, excluded in lows if bound is not None], default=None)
+    # Mirrored, so that both ends are looked at alike.
+    high = max([(-bound, excluded) for bound, excluded in highs if bound is not None], default=None)
+    if low is None or high is None:
+        return
+    for keyword, near, far in (("exclusiveMinimum", low, high), ("exclusiveMaximum", high, low)):
+        bound, is_excluded = near
+        if is_excluded and bound == int(bound) and 0 <= bound < -far[0] < bound + 1:
+            raise unenforceable(trail, keyword, ": no whole number is between the bounds")
 
 
 def check_multiple(keywords: Mapping[str, Json], trail: Trail) -> None:

@@ -12,10 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from service.constraints.graph import Node
-from service.constraints.keywords import admits
-from service.constraints.numbers import check_multiples, check_total
+from service.constraints.numbers import check_multiples, check_range, check_total
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
-from service.constraints.shapes import SHAPES
+from service.constraints.shapes import SHAPES, admits
 
 MAX_PATTERNS = 3
 MAX_PATTERN_PROPERTIES = 16
@@ -74,6 +73,8 @@ class _Places:
         for schemas in self._alternatives(place):
             _check_patterns(schemas)
             self._check_multiples(schemas)
+            if len(schemas) > 1:
+                check_range([node.keywords for node in schemas], schemas[-1].trail)
             for part in _parts(schemas):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:

@@ -21,6 +21,12 @@ def is_schema(value: Json) -> bool:
     return isinstance(value, dict | bool)
 
 
+def admits(keywords: Mapping[str, Json], type_name: str) -> bool:
+    """Whether the schema's `type` allows values of that type."""
+    named = keywords.get("type", type_name)
+    return named == type_name or (isinstance(named, list) and type_name in named)
+
+
 def is_number(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

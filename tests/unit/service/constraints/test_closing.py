@@ -1,0 +1,75 @@
+"""Which objects are closed: those that name their properties and whom nothing else adds to."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from service.constraints.closing import close_objects
+from service.constraints.json_types import Json
+
+NAMED: dict[str, Json] = {"type": "object", "properties": {"a": {"type": "null"}}}
+CLOSED: dict[str, Json] = {**NAMED, "additionalProperties": False}
+
+UNCHANGED: dict[str, Json] = {
+    "no properties": {"type": "object"},
+    "open": {**NAMED, "additionalProperties": True},
+    "others have a schema": {**NAMED, "additionalProperties": {"type": "null"}},
+    "patterns": {**NAMED, "patternProperties": {"^x": {}}},
+    "one more is required": {**NAMED, "required": ["a", "b"]},
+    "a number of them": {**NAMED, "required": ["a"], "minProperties": 1},
+    "parts of an allOf": {"allOf": [NAMED, {"type": "object", "properties": {"b": {}}}]},
+    "beside an anyOf": {**NAMED, "anyOf": [{"required": ["a"]}, {"properties": {"b": {}}}]},
+    "beside a reference": {**NAMED, "$ref": "#/$defs/b", "$defs": {"b": NAMED}},
+    "deep in an allOf": {
+        "allOf": [
+            {"type": "object", "properties": {"c": NAMED}},
+            {"type": "object", "properties": {"c": {"properties": {"b": {}}}}},
+        ]
+    },
+    "reached by an allOf too": {
+        "allOf": [{"$ref": "#/$defs/a"}, {"required": ["b"]}],
+        "$defs": {"a": NAMED},
+    },
+    "a literal that looks like it": {"const": {"properties": {"a": {}}}},
+    "of another type": {"type": "string", "properties": {"a": {}}},
+}
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_what_speaks_of_other_properties_stays_open(name: str) -> None:
+    assert close_objects(UNCHANGED[name]) == UNCHANGED[name]
+
+
+CLOSING: dict[str, tuple[Json, Json]] = {
+    "itself": (NAMED, CLOSED),
+    "without a type": ({"properties": {}}, {"properties": {}, "additionalProperties": False}),
+    "below": (
+        {"type": "array", "items": NAMED, "prefixItems": [NAMED]},
+        {"type": "array", "items": CLOSED, "prefixItems": [CLOSED]},
+    ),
+    "alternatives": ({"anyOf": [NAMED, {"type": "null"}]}, {"anyOf": [CLOSED, {"type": "null"}]}),
+    "alternatives of one type": (
+        {"type": "object", "oneOf": [NAMED, NAMED]},
+        {"type": "object", "oneOf": [CLOSED, CLOSED]},
+    ),
+    "all of one": ({"allOf": [NAMED], "title": "x"}, {"allOf": [CLOSED], "title": "x"}),
+    "referred to": (
+        {"$ref": "#/$defs/a", "$defs": {"a": NAMED}},
+        {"$ref": "#/$defs/a", "$defs": {"a": CLOSED}},
+    ),
+    "a property of that name": (
+        {"type": "object", "properties": {"properties": NAMED}},
+        {"type": "object", "properties": {"properties": CLOSED}, "additionalProperties": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSING)
+def test_what_names_its_properties_is_closed(name: str) -> None:
+    schema, expected = CLOSING[name]
+    before = copy.deepcopy(schema)
+    assert close_objects(schema) == expected
+    assert schema == before, "the input is left as it was"
+    assert close_objects(expected) == expected

@@ -1,0 +1,289 @@
+"""Each keyword: what is let pass, and what is refused, by its pointer and name."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from service.constraints.guard import check_schema
+from service.constraints.json_types import Json
+from service.errors import UnsupportedSchema
+
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+DRAFT_6 = "http://json-schema.org/draft-06/schema#"
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
+DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
+
+
+def refusal(schema: Json) -> str:
+    with pytest.raises(UnsupportedSchema) as refused:
+        check_schema(schema, param="response_format.json_schema.schema")
+    assert refused.value.status == 400
+    assert refused.value.code == "unsupported_schema"
+    assert refused.value.param == "response_format.json_schema.schema"
+    return refused.value.message
+
+
+ACCEPTED: list[Json] = [
+    {},
+    {"type": "string"},
+    {"type": ["string", "null"]},
+    {"type": "string", "minLength": 1, "maxLength": 1},
+    {"type": "string", "pattern": "^[a-z]+(-[a-z]+)*$", "maxLength": 30, "format": "hostname"},
+    {"type": "string", "format": "date-time"},
+    {"type": "integer", "format": "int32"},
+    {"type": ["number", "null"], "format": "double"},
+    {"type": "integer", "minimum": -(2**53) + 1, "maximum": 2**53 - 1},
+    {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+    {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    {"type": "number", "multipleOf": 0.01},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    {"type": "number", "exclusiveMinimum": -1, "maximum": -0.5},
+    {"type": "integer", "exclusiveMinimum": 0, "maximum": 1.5},
+    {"type": "integer", "multipleOf": 10_000},
+    {"enum": ["a", 1, None, True, {"b": [2]}, 0.5]},
+    {"const": {"a": [1, "x"]}},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 10**9},
+    {"type": "array", "prefixItems": [{}, {"type": "null"}], "items": False},
+    {"type": "object", "properties": {"not": {"type": "string"}, "if": True}},
+    {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
+    {"type": "object", "properties": {"a": {}}, "required": ["a"], "minProperties": 2},
+    {"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"], "minProperties": 1},
+    {
+        "type": "object",
+        "properties": {"a": {}, "b": {}},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    },
+    {"type": "object", "patternProperties": {"^x-": {"type": "string"}}},
+    {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "description": "x"},
+    {"oneOf": [{"type": "string"}, {"type": "null"}]},
+    {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"type": "object"}}},
+    {"$ref": "#/$defs/a%20b~1c", "$defs": {"a b/c": {"type": "null"}}},
+    {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "type": "null"}}},
+    {"$id": "https://a.example/s", "$ref": "https://a.example/s#/$defs/a", "$defs": {"a": {}}},
+    {"type": "object", "properties": {"next": {"$ref": "#"}}},
+    {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    {"$defs": {"unused": {"not": {}}}, "type": "string"},
+    {"type": "string", "examples": [1], "deprecated": True, "x-order": 3, "nullable": True},
+    {"type": "string", "contentEncoding": "base64", "contentSchema": {"not": {}}},
+    {"default": {"$ref": "nowhere"}, "title": "t", "discriminator": {"propertyName": "kind"}},
+    {"$schema": DRAFT_4, "type": "integer", "minimum": 1, "exclusiveMinimum": True},
+    {"$schema": DRAFT_4, "type": "object", "propertyNames": {}, "if": {}, "contains": {}},
+    {"$schema": DRAFT_7, "type": "array", "items": [{}, {}], "additionalItems": False},
+    {"$schema": DRAFT_7, "type": "object", "dependentRequired": {"a": ["b"]}},
+    {"$schema": DRAFT_2019, "type": "array", "items": [{"type": "null"}]},
+    {"$schema": DRAFT_2020, "type": "array", "items": {}},
+]
+
+
+@pytest.mark.parametrize("schema", ACCEPTED, ids=str)
+def test_what_can_be_enforced_or_says_nothing_passes(schema: Json) -> None:
+    before = copy.deepcopy(schema)
+    check_schema(schema, param="p")
+    assert schema == before
+
+
+UNENFORCEABLE: list[tuple[str, Json]] = [
+    ("not", {"type": "null"}),
+    ("if", {}),
+    ("then", {}),
+    ("else", {}),
+    ("dependentRequired", {"a": ["b"]}),
+    ("dependentSchemas", {"a": {}}),
+    ("dependencies", {"a": ["b"]}),
+    ("contains", {}),
+    ("minContains", 1),
+    ("maxContains", 2),
+    ("uniqueItems", True),
+    ("propertyNames", {"maxLength": 3}),
+    ("unevaluatedProperties", False),
+    ("unevaluatedItems", False),
+    ("$dynamicRef", "#a"),
+    ("$dynamicAnchor", "a"),
+    ("$recursiveRef", "#"),
+    ("$recursiveAnchor", True),
+    ("additionalItems", False),
+    ("format", "int32"),
+    ("format", "regex"),
+    ("format", "unknown"),
+    ("$schema", DRAFT_7),
+]
+"""In a schema of strings, objects or arrays, below the root."""
+
+
+@pytest.mark.parametrize(("keyword", "value"), UNENFORCEABLE)
+def test_what_cannot_be_enforced_is_refused_by_name(keyword: str, value: Json) -> None:
+    schema: Json = {"type": "object", "properties": {"a/b": {"items": {keyword: value}}}}
+    message = refusal(schema)
+    prefix = f"#/properties/a~1b/items: the keyword {keyword!r} cannot be enforced while decoding"
+    assert message.startswith(prefix)
+
+
+REFUSED: list[tuple[str, str | None, Json]] = [
+    # What is not a schema
+    ("#", None, True),
+    ("#", None, []),
+    ("#", "type", {"type": "str"}),
+    ("#", "type", {"type": []}),
+    ("#", "properties", {"properties": []}),
+    ("#", "properties", {"properties": {"a": 1}}),
+    ("#/properties/a", "minLength", {"properties": {"a": {"minLength": "3"}}}),
+    ("#", "maxLength", {"maxLength": -1}),
+    ("#", "maxItems", {"maxItems": 1.5}),
+    ("#", "minItems", {"minItems": True}),
+    ("#", "minimum", {"minimum": "1"}),
+    ("#", "exclusiveMinimum", {"minimum": 1, "exclusiveMinimum": True}),
+    ("#", "exclusiveMaximum", {"$schema": DRAFT_4, "maximum": 9, "exclusiveMaximum": 8}),
+    ("#", "multipleOf", {"multipleOf": 0}),
+    ("#", "multipleOf", {"multipleOf": -2}),
+    ("#", "pattern", {"pattern": 1}),
+    ("#", "enum", {"enum": []}),
+    ("#", "anyOf", {"anyOf": []}),
+    ("#", "allOf", {"allOf": [1]}),
+    ("#", "required", {"required": "a"}),
+    ("#", "items", {"items": [{"type": "null"}]}),
+    ("#", "$ref", {"$ref": 1}),
+    # References
+    ("#", "$ref", {"$ref": "#/$defs/missing"}),
+    ("#", "$ref", {"$ref": "#missing"}),
+    ("#", "$ref", {"$ref": "other.json#/a"}),
+    ("#/items", "$ref", {"items": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}),
+    ("#", "$ref", {"$ref": "#/required", "required": ["a"]}),
+    ("#/$defs/a", "$id", {"$ref": "#/$defs/a", "$defs": {"a": {"$id": "b"}}}),
+    ("#", "$ref", {"$ref": "#"}),
+    ("#/$defs/a", "$ref", {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}),
+    ("#/anyOf/0", "$ref", {"anyOf": [{"$ref": "#"}, {"type": "null"}]}),
+    (
+        "#/$defs/a/allOf/0",
+        "$ref",
+        {
+            "items": {"$ref": "#/$defs/a"},
+            "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}},
+        },
+    ),
+    # Without end
+    ("#", None, {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}),
+    ("#", None, {"type": "array", "items": {"$ref": "#"}, "minItems": 1}),
+    (
+        "#/items",
+        None,
+        {"type": "array", "items": {"type": "array", "items": {"$ref": "#/items"}, "minItems": 1}},
+    ),
+    # Numbers
+    ("#", "maximum", {"minimum": 5, "maximum": 4}),
+    ("#", "maximum", {"exclusiveMinimum": 5, "maximum": 5}),
+    ("#", "exclusiveMaximum", {"minimum": 5, "exclusiveMaximum": 5}),
+    ("#", "minimum", {"type": "integer", "minimum": 2**53 + 1}),
+    ("#", "maximum", {"type": "number", "maximum": 2**63 - 1}),
+    ("#", "exclusiveMinimum", {"exclusiveMinimum": -(2**53)}),
+    ("#", "const", {"const": 2**53 + 1}),
+    ("#", "enum", {"enum": [{"a": [1e300]}]}),
+    ("#", "multipleOf", {"multipleOf": 99_991}),
+    ("#", "multipleOf", {"multipleOf": 1.00001}),
+    ("#", "exclusiveMinimum", {"type": "number", "exclusiveMinimum": 3, "maximum": 3.5}),
+    ("#", "exclusiveMaximum", {"type": "number", "minimum": -0.5, "exclusiveMaximum": 0}),
+    (
+        "#/allOf/1",
+        "exclusiveMinimum",
+        {"allOf": [{"exclusiveMinimum": 0}, {"exclusiveMaximum": 0.1}]},
+    ),
+    # Lengths
+    ("#", "maxLength", {"minLength": 5, "maxLength": 4}),
+    ("#", "maxItems", {"minItems": 2, "maxItems": 1}),
+    ("#", "maxProperties", {"minProperties": 2, "maxProperties": 1}),
+    ("#", "maxProperties", {"required": ["a", "b"], "maxProperties": 1}),
+    ("#", "minProperties", {"minProperties": 2}),
+    ("#", "minProperties", {"patternProperties": {"^x": {}}, "minProperties": 2}),
+    ("#", "minProperties", {"properties": {"a": {}}, "minProperties": 1}),
+    ("#", "maxProperties", {"properties": {"a": {}}, "maxProperties": 3}),
+    (
+        "#",
+        "maxProperties",
+        {"properties": {"a": {}, "b": {}}, "additionalProperties": False, "maxProperties": 2},
+    ),
+    # What the compiler would read leniently
+    ("#", "x-guidance", {"x-guidance": {"lenient": True}, "type": "string"}),
+    ("#", "$schema", {"$schema": "http://json-schema.org/draft-03/schema#"}),
+    ("#", "$schema", {"$schema": "http://internal.example/"}),
+    ("#", "$schema", {"$schema": 7}),
+    (
+        "#",
+        "additionalItems",
+        {"$schema": DRAFT_7, "items": [{}], "allOf": [{}], "additionalItems": False},
+    ),
+    (
+        "#",
+        "exclusiveMinimum",
+        {"$schema": DRAFT_4, "minimum": 5, "allOf": [{}], "exclusiveMinimum": True},
+    ),
+    ("#/properties/a", "id", {"$schema": DRAFT_4, "properties": {"a": {"id": "b"}}}),
+    ("#", "contains", {"$schema": DRAFT_6, "contains": {}}),
+    ("#", "if", {"$schema": DRAFT_7, "if": {}}),
+    ("#", "dependentRequired", {"$schema": DRAFT_2019, "dependentRequired": {}}),
+]
+
+
+@pytest.mark.parametrize(("pointer", "keyword", "schema"), REFUSED, ids=str)
+def test_what_is_refused_is_refused_at_its_place(
+    pointer: str, keyword: str | None, schema: Json
+) -> None:
+    message = refusal(schema)
+    subject = "" if keyword is None else f"the keyword {keyword!r} "
+    assert message.startswith(f"{pointer}: {subject}")
+    if keyword is None:
+        assert "the keyword" not in message
+
+
+PATTERNS = {
+    "look-around": ["(?=a)b", "a(?!b)", "(?<=a)b", "(?<!a)b", "((?=a))"],
+    "back-references": ["(a)\\1", "(?<n>a)\\k<n>", "(?P<n>a)(?P=n)"],
+    "word boundaries": ["\\bfoo\\b", "a\\Bb"],
+    "anchors": ["\\Aa", "a\\Z", "a\\z"],
+    "atomic groups": ["(?>a)b"],
+    "a class in a class": ["[[:alpha:]]", "[a[b]"],
+    "an empty class": ["[]", "[^]"],
+    "'&&' in a class": ["[a-z&&[^b]]"],
+    "without its": ["a(", "a)", "[a"],
+    "groups 96 deep": ["(" * 97 + ")" * 97],
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"), [(what, each) for what, patterns in PATTERNS.items() for each in patterns]
+)
+def test_patterns_that_cannot_be_followed_are_refused_with_the_reason(
+    what: str, pattern: str
+) -> None:
+    message = refusal({"properties": {"a": {"pattern": pattern}}})
+    assert message.startswith("#/properties/a: the keyword 'pattern' cannot be enforced")
+    assert what in message
+    message = refusal({"patternProperties": {pattern: {}}})
+    assert message.startswith("#: the keyword 'patternProperties' cannot be enforced")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "\\(?=\\)",
+        "[(?=]",
+        "[\\]]",
+        "\\[",
+        "a\\\\1",
+        "(?:a|b)+",
+        "(?i)abc",
+        "[\\w\\-]{1,5}",
+        "[^\\]a]",
+    ],
+)
+def test_what_only_looks_like_it_passes(pattern: str) -> None:
+    check_schema({"pattern": pattern}, param="p")
+
+
+def test_a_long_pointer_is_cut_in_the_message() -> None:
+    message = refusal({"properties": {"k" * 5000: {"not": {}}}})
+    assert len(message) < 400
+    assert "'not'" in message
