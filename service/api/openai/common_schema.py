@@ -33,6 +33,9 @@ TokenId: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT32)]
 Choices: TypeAlias = Annotated[int, Meta(ge=1, le=128)] | Annotated[float, Meta(ge=1, le=128)]
 Bias: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
 
+# Divided by less, logits would in the end be more than float32 holds.
+RepetitionPenalty: TypeAlias = Annotated[float, Meta(ge=0.01, le=10)]
+
 
 class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_usage: bool | None = None
@@ -57,7 +60,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     logit_bias: dict[str, Bias] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=MAX_INT32)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    repetition_penalty: RepetitionPenalty | None = None
     stop_token_ids: Annotated[list[TokenId], Meta(max_length=64)] | None = None
     ignore_eos: bool | None = None
     min_tokens: NoneOrCount | None = None

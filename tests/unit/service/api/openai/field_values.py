@@ -128,7 +128,7 @@ _GENERATION: Mapping[str, Field] = {
     ),
     "top_k": _whole(-1, MAX_INT32, floats=False),
     "min_p": _number(0, 1),
-    "repetition_penalty": _number(0, 10, open_below=True),
+    "repetition_penalty": _number(0.01, 10),
     "stop_token_ids": Field(
         st.lists(_token_id, max_size=64),
         st.lists(_token_id, min_size=65, max_size=70)
