@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -20,7 +22,9 @@ _KEY_PATTERNS = ("^x_", "^[0-9]+$", "^(y|z)")
 _FORMATS = ("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "hostname", "duration")
 _NAMES = st.sampled_from(["a", "b", "c", "x_1", "7", "yes", "é", 'q"', ""])
 _BOUNDS = st.one_of(
-    st.integers(-200, 200), st.sampled_from([0.5, -0.25, 3.75, 1e-3, 99.99, 2**40, -(2**53) + 1])
+    st.integers(-2, 2),
+    st.integers(-200, 200),
+    st.sampled_from([0.5, -0.25, 3.75, 1e-3, 99.99, 2**40, -(2**53) + 1]),
 )
 _SCALARS: SearchStrategy[Json] = st.one_of(
     st.none(),
@@ -56,9 +60,16 @@ def _strings(draw: st.DrawFn) -> dict[str, Json]:
 def numbers(draw: st.DrawFn) -> dict[str, Json]:
     """Ranges, of whole numbers or not, with or without a divisor."""
     schema: dict[str, Json] = {"type": draw(st.sampled_from(["integer", "number"]))}
-    for keyword in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
-        if draw(st.integers(0, 2)) == 0:
-            schema[keyword] = draw(_BOUNDS)
+    low, width = draw(_BOUNDS), draw(st.sampled_from(["0", "0.5", "0.25", "1", "1.5", "9", "120"]))
+    high = float(Decimal(str(low)) + Decimal(width))
+    bounds: dict[str, Json] = {
+        "minimum": low,
+        "exclusiveMinimum": low,
+        "maximum": high,
+        "exclusiveMaximum": int(high) if high.is_integer() else high,
+    }
+    for keyword in draw(st.lists(st.sampled_from([*bounds]), max_size=3)):
+        schema[keyword] = bounds[keyword]
     if draw(st.integers(0, 3)) == 0:
         schema["multipleOf"] = draw(st.sampled_from([1, 2, 7, 100, 0.5, 0.01, 0.3, 2.5]))
     return schema

@@ -54,7 +54,7 @@ def test_random_walks_through_random_schemas_validate() -> None:
     assert happened["compiled"] > happened["refused"]
 
 
-@settings(max_examples=200, deadline=None, phases=[Phase.generate])
+@settings(max_examples=300, deadline=None, phases=[Phase.generate])
 @given(st.lists(numbers(), min_size=1, max_size=2))
 def test_at_the_bounds_of_ranges_nothing_invalid_is_allowed(parts: list[dict[str, Json]]) -> None:
     """Random walks seldom come there."""
