@@ -56,6 +56,14 @@ def walk(prototype: llguidance.LLMatcher, random: Random) -> str | None:
     return None
 
 
+def altered(text: str, random: Random) -> str:
+    """A text with a slip in it, which may leave it valid or not."""
+    at = random.randrange(len(text))
+    upto = min(len(text), at + random.randrange(3))
+    inserted: str = random.choice(["", "", text[at : at + 2], *'0-.eE",:[]{}\\axé '])
+    return text[:at] + inserted + text[upto:]
+
+
 def _allowed(matcher: llguidance.LLMatcher) -> list[int]:
     mask = int.from_bytes(matcher.compute_bitmask(), "little")
     assert not matcher.is_error(), matcher.get_error()
