@@ -92,7 +92,7 @@ def _is_multiple(number: float, divisor: float) -> bool:
         return rest == 0
     digits, exponent = decimal_parts(number)
     places = exponent - unit_exponent
-    # Neither number of digits ends in a zero, so that what is of a smaller place is no multiple.
+    # The digits of floats do not end in zeros, so that what is of a smaller place is no multiple.
     return digits == 0 or (places >= 0 and (digits * pow(10, places, unit)) % unit == 0)
 
 

@@ -28,8 +28,10 @@ def read_json(text: str) -> Json:
 def decimal_parts(number: float) -> tuple[int, int]:
     """Digits and exponent such that digits * 10**exponent is the number as it was written.
 
-    Without trailing zeros among the digits.
+    An integer is its own digits; those of a float do not end in zeros.
     """
+    if isinstance(number, int):
+        return number, 0
     text = number.text if isinstance(number, DecimalFloat) else str(number)
     mantissa, _, exponent = text.lower().partition("e")
     whole, _, fraction = mantissa.partition(".")

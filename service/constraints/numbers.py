@@ -90,7 +90,7 @@ def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
     for keyword in ("const", "enum"):
         for number in _numbers_in(keywords.get(keyword)):
             if not is_number(number) or abs(number) > _MAX_EXACT:
-                raise unenforceable(trail, keyword, f" with the number {number}")
+                raise unenforceable(trail, keyword, f" with a number beyond ±{_MAX_EXACT}")
 
 
 def _bound(
@@ -113,7 +113,7 @@ def _exact(keywords: Mapping[str, Json], keyword: str, trail: Trail) -> float | 
         return None
     clips = value == _OF_INT64.get(keyword) and keywords.get("type") == "integer"
     if abs(value) > _MAX_EXACT and not clips:
-        raise unenforceable(trail, keyword, f": {value} is beyond ±{_MAX_EXACT}")
+        raise unenforceable(trail, keyword, f" beyond ±{_MAX_EXACT}")
     return value
 
 

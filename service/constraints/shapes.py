@@ -28,7 +28,9 @@ def admits(keywords: Mapping[str, Json], type_name: str) -> bool:
 
 
 def is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_count(value: Json) -> bool:

@@ -127,6 +127,13 @@ REFUSED: list[tuple[str, str | None, Json]] = [
     # What is not a schema
     ("#", None, True),
     ("#", None, []),
+    ("#", "minimum", {"minimum": 10**400}),
+    ("#", "multipleOf", {"multipleOf": 10**400}),
+    ("#", "const", {"const": [-(10**400)]}),
+    ("#", "maxItems", {"maxItems": 10**400}),
+    ("#", None, {"enum": ["\ud800"]}),
+    ("#", "minimum", {"minimum": float("inf")}),
+    ("#", "multipleOf", {"multipleOf": float("nan")}),
     ("#", "type", {"type": "str"}),
     ("#", "type", {"type": []}),
     ("#", "properties", {"properties": []}),
