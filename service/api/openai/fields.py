@@ -2,7 +2,7 @@
 
 A field is honoured, or it changes nothing whatever its value, or it may only have the values with
 which that is so; anything else is refused by name. The structs of the endpoints hold the honoured
-ones and nothing else; `python -m service.api.openai.field_table` prints this table for the README.
+ones and nothing else; `python -m service.api.field_table` prints this table for the README.
 """
 
 from __future__ import annotations
@@ -109,27 +109,6 @@ COMPLETION: Mapping[str, Treatment] = {
     "echo": Honoured(),
     "logprobs": Honoured("0 to 20; with `echo` those of the prompt too"),
     "best_of": Honoured("1 to 20, by mean logprob; not with `stream`"),
-}
-
-
-EMBEDDING: Mapping[str, Treatment] = {
-    "model": Honoured("a package that makes embeddings"),
-    "input": Honoured("a text, token ids, or a list of either; up to 2048"),
-    "encoding_format": Honoured("`float`, `base64`"),
-    "dimensions": Honoured("where the model declares them, or with `allow_any_dimensions`"),
-    "truncate": Honoured("extension; reads the beginning of an input that is too long"),
-    "allow_any_dimensions": Honoured("extension; cuts vectors of any model"),
-    "prompt_name": Honoured("extension; one of the model's own prompts"),
-    "user": AnyValue(),
-}
-
-RERANK: Mapping[str, Treatment] = {
-    "model": Honoured("a package that ranks"),
-    "query": Honoured(),
-    "documents": Honoured("texts, or objects with a `text`"),
-    "top_n": Honoured(),
-    "return_documents": Honoured(),
-    "truncate": Honoured("reads the beginning of a document that is too long"),
 }
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,12 +21,9 @@ from openai.types.completion_create_params import (
 from service.api.body import MAX_BODY_BYTES, MAX_DEPTH, nesting_depth
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.completion_schema import CompletionRequest
-from service.api.openai.field_table import field_table
 from service.api.openai.fields import CHAT, COMPLETION, Honoured, Treatment, honoured
 from tests.unit.service.api.asgi import JSON_HEADERS, post_json, request
 from tests.unit.service.api.fakes import FakeModel
-
-README = Path(__file__).parents[5] / "README.md"
 
 pytestmark = pytest.mark.anyio
 
@@ -293,10 +289,6 @@ def test_every_field_of_the_specification_is_accounted_for(
         assert isinstance(treatment, Honoured)
         assert "extension" in treatment.note
     assert honoured(fields) == {*struct.__struct_encode_fields__}
-
-
-def test_the_readme_shows_the_table_of_fields() -> None:
-    assert field_table() in README.read_text("utf-8")
 
 
 JSON_VALUES = st.recursive(
