@@ -67,7 +67,7 @@ def assert_same(streamed: dict[int, Folded], whole: dict[int, Folded]) -> None:
 )
 def test_a_chat(client: OpenAI, given: dict[str, Any]) -> None:
     messages = [{"role": "user", "content": CHARACTERS}]
-    ask = {"messages": messages, "seed": 6, "max_tokens": 24, **given}
+    ask = {"messages": messages, "seed": 6, "max_tokens": 16, **given}
     whole: dict[int, Folded] = defaultdict(Folded)
     reply = create(client, "chat", ask)
     for choice in reply.choices:
@@ -94,7 +94,7 @@ def test_a_chat(client: OpenAI, given: dict[str, Any]) -> None:
     ],
 )
 def test_a_completion(client: OpenAI, given: dict[str, Any]) -> None:
-    ask = {"prompt": CHARACTERS, "seed": 8, "max_tokens": 24, **given}
+    ask = {"prompt": CHARACTERS, "seed": 8, "max_tokens": 16, **given}
     whole: dict[int, Folded] = defaultdict(Folded)
     reply = create(client, "completions", ask)
     for choice in reply.choices:
