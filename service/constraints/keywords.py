@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from service.constraints.drafts import Draft
 from service.constraints.json_types import Json
 from service.constraints.lengths import check_lengths, check_num_properties
-from service.constraints.numbers import check_bounds, check_literals, check_multiple
+from service.constraints.literals import check_literals
+from service.constraints.numbers import check_bounds, check_multiple
 from service.constraints.patterns import pattern_problem
 from service.constraints.problem import SchemaProblem, Trail, shortened, unenforceable
 from service.constraints.shapes import BOOLEAN, ITEMS, SHAPES, admits

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from service.constraints.json_text import decimal_parts
 from service.constraints.json_types import Json
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
-from service.constraints.shapes import admits, is_number
+from service.constraints.shapes import admits
 
 MAX_MULTIPLE = 10_000
 """The states of an automaton that divides grow with the divisor: 99,991 takes it seconds."""
@@ -16,7 +16,7 @@ MAX_MULTIPLE = 10_000
 _MAX_TOTAL = 10 * MAX_MULTIPLE
 """Of the different ones of a schema: ten of the largest take the compiler half a second."""
 
-_MAX_EXACT = (1 << 53) - 1
+MAX_EXACT = (1 << 53) - 1
 """The compiler reads numbers as 64-bit floats, and would enforce a neighbour of a larger one."""
 
 _OF_INT64: Mapping[str, int] = {"maximum": (1 << 63) - 1, "minimum": -(1 << 63)}
@@ -85,14 +85,6 @@ def common_multiple(values: Iterable[float]) -> int:
     return math.lcm(*(digits * 10 ** (exponent - last_place) for digits, exponent in numbers))
 
 
-def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
-    """Of `const` and `enum`."""
-    for keyword in ("const", "enum"):
-        for number in _numbers_in(keywords.get(keyword)):
-            if not is_number(number) or abs(number) > _MAX_EXACT:
-                raise unenforceable(trail, keyword, f" with a number beyond ±{_MAX_EXACT}")
-
-
 def _bound(
     keywords: Mapping[str, Json], inclusive: str, exclusive: str, trail: Trail
 ) -> tuple[float | None, bool]:
@@ -112,18 +104,6 @@ def _exact(keywords: Mapping[str, Json], keyword: str, trail: Trail) -> float | 
     if not isinstance(value, int | float):
         return None
     clips = value == _OF_INT64.get(keyword) and keywords.get("type") == "integer"
-    if abs(value) > _MAX_EXACT and not clips:
-        raise unenforceable(trail, keyword, f" beyond ±{_MAX_EXACT}")
+    if abs(value) > MAX_EXACT and not clips:
+        raise unenforceable(trail, keyword, f" beyond ±{MAX_EXACT}")
     return value
-
-
-def _numbers_in(value: Json) -> Iterator[int | float]:
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield value

@@ -142,7 +142,7 @@ ENFORCED: list[tuple[Json, list[str], list[str]]] = [
     (
         {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]},
         ['{"a":null}', '{"a":null,"b":[]}'],
-        ["{}", '{"a":1}', '{"b":1}'],
+        ["{}", '{"a":1}', '{"b":1}', '{"a":null,"\\u0061":1}'],
     ),
     (
         {"properties": {"a": {"type": "null"}}, "additionalProperties": False, "type": "object"},

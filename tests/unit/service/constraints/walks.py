@@ -18,6 +18,8 @@ _OPTIONS: llguidance.JsonCompileOptions = {  # type: ignore[name-defined]
     "item_separator": ",",
     "key_separator": ":",
     "whitespace_flexible": False,
+    # A key with \u escapes would be taken for another one than it is.
+    "json_allowed_escapes": 'nrbtf\\"',
 }
 
 
@@ -60,7 +62,9 @@ def altered(text: str, random: Random) -> str:
     """A text with a slip in it, which may leave it valid or not."""
     at = random.randrange(len(text))
     upto = min(len(text), at + random.randrange(3))
-    inserted: str = random.choice(["", "", text[at : at + 2], *'0-.eE",:[]{}\\axé '])
+    inserted: str = random.choice(
+        ["", "", text[at : at + 2], "\\u0061", "\\n", *'0-.eE",:[]{}\\axé ']
+    )
     return text[:at] + inserted + text[upto:]
 
 
