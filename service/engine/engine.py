@@ -132,6 +132,15 @@ class Engine:
 
     def _advance_all(self, request: Request, logits: Logits, mask: Mask) -> list[StepOutput]:
         """The next token, and those that its constraint forces behind it."""
+        try:
+            return self._advance_with_forced(request, logits, mask)
+        except Exception:  # noqa: BLE001  what fails in one request's sampling ends no other
+            _log.exception("the sampling of request %d failed", request.request_id)
+            return self._fail([request])
+
+    def _advance_with_forced(
+        self, request: Request, logits: Logits, mask: Mask
+    ) -> list[StepOutput]:
         output = self._advance(request, logits, mask)
         if output.finish_reason is not None or output.failed or not request.may_skip_logits:
             return [output]
@@ -153,11 +162,7 @@ class Engine:
         return outputs
 
     def _advance(self, request: Request, logits: Logits, mask: Mask) -> StepOutput:
-        try:
-            token_id = self._choose(request, logits, mask)
-        except ConstraintError as error:
-            _log.error("the constraint of request %d failed: %s", request.request_id, error)
-            return self._fail([request])[0]
+        token_id = self._choose(request, logits, mask)
         if not np.isfinite(logits[token_id]):
             _log.error("request %d got logits that are no numbers", request.request_id)
             return self._fail([request])[0]
@@ -170,7 +175,10 @@ class Engine:
         return StepOutput(request, token_id, finish_reason, logprobs)
 
     def _choose(self, request: Request, logits: Logits, mask: Mask) -> int:
-        """The next token; the request's constraint knows of it, unless it ends the output."""
+        """The next token; the request's constraint knows of it, unless it ends the output.
+
+        Raises ConstraintError where the constraint cannot go on.
+        """
         if isinstance(mask, ConstraintError):
             raise mask
         token_id = self._samplers[request](logits, mask)

@@ -6,7 +6,12 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from service.api.anthropic.fields import COUNT_TOKENS, MESSAGES
-from service.api.anthropic.messages import continues_answer, template_options, to_messages
+from service.api.anthropic.messages import (
+    asked_form,
+    continues_answer,
+    template_options,
+    to_messages,
+)
 from service.api.anthropic.reply import PING, MessageEvents, MessageHead, MessageReply
 from service.api.anthropic.schema import CountTokensRequest, MessagesRequest, TokenCount
 from service.api.body import read_json_body
@@ -21,7 +26,7 @@ from service.api.streamed import StreamedReply
 from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.dialogue.prompt import ChatPrompt
-from service.options import GenerationOptions
+from service.options import GenerationOptions, OutputForm
 
 _MESSAGES = RequestDecoder(MessagesRequest, MESSAGES)
 _COUNT_TOKENS = RequestDecoder(CountTokensRequest, COUNT_TOKENS)
@@ -35,7 +40,9 @@ async def create_message(request: HttpRequest) -> ASGIApp:
     model, prompt = await _encoded(request, wire, len(body))
     max_tokens = whole(wire.max_tokens, "max_tokens")
     assert max_tokens is not None
-    options = _generation_options(wire, max_tokens, model, prompt)
+    asked = asked_form(wire)
+    form = None if asked is None else await asked.compiled(model)
+    options = _generation_options(wire, max_tokens, model, prompt, form)
     generations = model.generate([prompt.token_ids], options)
     head = MessageHead(new_id("msg_"), wire.model, max_tokens)
     if wire.stream:
@@ -66,7 +73,11 @@ async def _encoded(
 
 
 def _generation_options(
-    wire: MessagesRequest, max_tokens: int, model: Model, prompt: ChatPrompt
+    wire: MessagesRequest,
+    max_tokens: int,
+    model: Model,
+    prompt: ChatPrompt,
+    form: OutputForm | None,
 ) -> GenerationOptions:
     return GenerationOptions(
         max_tokens=max_tokens,
@@ -80,4 +91,5 @@ def _generation_options(
         continues_text=continues_answer(wire),
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
+        form=form,
     )

@@ -14,7 +14,7 @@ COUNT_TOKENS: Mapping[str, Treatment] = {
     ),
     "system": Honoured("a text or text blocks"),
     "thinking": Honoured("`disabled`, `adaptive`; no budgets"),
-    "output_config": Honoured("`effort`, where the model's template has a way to ask for it"),
+    "output_config": Honoured("`format`; `effort`, where the model's template can ask for it"),
     "cache_control": AnyValue(),
     "speed": OneOf(("standard",)),
     "tool_choice": OneOf(({"type": "auto"}, {"type": "none"})),

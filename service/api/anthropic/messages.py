@@ -10,6 +10,7 @@ from service.api.anthropic.schema import (
     Content,
     CountTokensRequest,
     MessageParam,
+    MessagesRequest,
     TextParam,
     ThinkingDisabled,
     ThinkingEnabled,
@@ -17,6 +18,7 @@ from service.api.anthropic.schema import (
 )
 from service.api.effort import effort_variables
 from service.api.facade import Model
+from service.api.forms import AskedForm, schema_form
 from service.dialogue.message import Message
 from service.dialogue.prompt import TemplateOptions, TemplateValue
 from service.errors import RequestError, UnsupportedParameter
@@ -48,13 +50,23 @@ def continues_answer(wire: CountTokensRequest) -> bool:
 
 def template_options(wire: CountTokensRequest, model: Model) -> TemplateOptions:
     """Raises UnsupportedParameter for thoughts that the model's template cannot ask for."""
-    if wire.output_config is not None and wire.output_config.format is not None:
-        raise UnsupportedParameter(
-            "Formats of the output are not supported.", param="output_config.format"
-        )
     # Whether to think at all is the stronger word.
     variables = {**_effort(wire, model), **_thinking(wire, model)}
     return TemplateOptions(tuple(variables.items()), continues_final_message=continues_answer(wire))
+
+
+def asked_form(wire: MessagesRequest) -> AskedForm | None:
+    """What the text is to be held to, None for free text. Raises RequestError where it would be
+    cut by something else."""
+    if wire.output_config is None or wire.output_config.format is None:
+        return None
+    if wire.stop_sequences:
+        raise RequestError(
+            "'stop_sequences' cannot be combined with an output of a given format, which ends by "
+            "itself.",
+            param="stop_sequences",
+        )
+    return schema_form(bytes(wire.output_config.format.schema), "output_config.format.schema")
 
 
 def _effort(wire: CountTokensRequest, model: Model) -> dict[str, TemplateValue]:

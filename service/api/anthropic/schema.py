@@ -60,8 +60,8 @@ class ThinkingAdaptive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 Thinking: TypeAlias = ThinkingEnabled | ThinkingDisabled | ThinkingAdaptive
 
 
-class JsonFormat(msgspec.Struct, frozen=True, tag="json_schema"):
-    pass
+class JsonFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="json_schema"):
+    schema: msgspec.Raw
 
 
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from service.api.facade import Model
+from service.api.forms import ANY_OBJECT, AskedForm, schema_form
 from service.api.openai.common_schema import GenerationRequest
 from service.api.openai.format_schema import (
     JsonObjectFormat,
@@ -16,15 +15,7 @@ from service.api.openai.format_schema import (
     ResponseFormat,
     StructuredOutputs,
 )
-from service.api.work import off_loop_if_large
-from service.constraints.json_types import Json
-from service.constraints.prepare import (
-    PreparedForm,
-    prepare_choices,
-    prepare_grammar,
-    prepare_regex,
-    prepare_schema,
-)
+from service.constraints.prepare import prepare_choices, prepare_grammar, prepare_regex
 from service.errors import RequestError
 from service.options import OutputForm
 
@@ -41,19 +32,10 @@ async def output_form(wire: GenerationRequest, model: Model) -> OutputForm | Non
     if asked is None:
         return None
     _check_ends(wire)
-    prepared = await off_loop_if_large(asked.num_bytes, asked.prepare)
-    return OutputForm(await model.compile(prepared.spec), prepared.check)
+    return await asked.compiled(model)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A form that a request names; `prepare` may take its time if there are many bytes of it."""
-
-    prepare: Callable[[], PreparedForm]
-    num_bytes: int
-
-
-def _asked(wire: GenerationRequest) -> _Asked | None:
+def _asked(wire: GenerationRequest) -> AskedForm | None:
     formatted = None if wire.response_format is None else _from_format(wire.response_format)
     structured = wire.structured_outputs
     if structured is None:
@@ -66,32 +48,33 @@ def _asked(wire: GenerationRequest) -> _Asked | None:
     return _from_structured(structured)
 
 
-def _from_format(given: ResponseFormat) -> _Asked | None:
+def _from_format(given: ResponseFormat) -> AskedForm | None:
     match given:
         case JsonObjectFormat():
-            return _any_object("response_format")
+            return schema_form(ANY_OBJECT, "response_format")
         case JsonSchemaFormat(json_schema=named):
-            return _schema(bytes(named.schema), _SCHEMA_PARAM, coerces_one_of=named.strict is False)
+            coerces = named.strict is False
+            return schema_form(bytes(named.schema), _SCHEMA_PARAM, coerces_one_of=coerces)
         case _:
             return None
 
 
-def _from_structured(given: StructuredOutputs) -> _Asked:
+def _from_structured(given: StructuredOutputs) -> AskedForm:
     param = "structured_outputs"
-    found: list[_Asked] = []
+    found: list[AskedForm] = []
     if bytes(given.json) != b"null":
-        found.append(_schema(_unquoted(given.json), f"{param}.json"))
+        found.append(schema_form(_unquoted(given.json), f"{param}.json"))
     if given.json_object:
-        found.append(_any_object(f"{param}.json_object"))
+        found.append(schema_form(ANY_OBJECT, f"{param}.json_object"))
     if given.regex is not None:
         prepare = partial(prepare_regex, given.regex, param=f"{param}.regex")
-        found.append(_Asked(prepare, len(given.regex)))
+        found.append(AskedForm(prepare, len(given.regex)))
     if given.choice is not None:
         prepare = partial(prepare_choices, given.choice, param=f"{param}.choice")
-        found.append(_Asked(prepare, sum(map(len, given.choice))))
+        found.append(AskedForm(prepare, sum(map(len, given.choice))))
     if given.grammar is not None:
         prepare = partial(prepare_grammar, given.grammar, param=f"{param}.grammar")
-        found.append(_Asked(prepare, len(given.grammar)))
+        found.append(AskedForm(prepare, len(given.grammar)))
     if len(found) != 1:
         raise RequestError(
             "'structured_outputs' takes exactly one of json, json_object, regex, choice and "
@@ -101,30 +84,10 @@ def _from_structured(given: StructuredOutputs) -> _Asked:
     return found[0]
 
 
-def _any_object(param: str) -> _Asked:
-    return _schema(b'{"type":"object"}', param)
-
-
-def _schema(source: bytes, param: str, *, coerces_one_of: bool = False) -> _Asked:
-    def prepare() -> PreparedForm:
-        schema = _parsed(source, param)
-        return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of)
-
-    return _Asked(prepare, len(source))
-
-
 def _unquoted(raw: msgspec.Raw) -> bytes:
     """A schema that came as a string of JSON, or as JSON."""
     text = bytes(raw)
     return msgspec.json.decode(text, type=str).encode() if text.startswith(b'"') else text
-
-
-def _parsed(source: bytes, param: str) -> Json:
-    try:
-        schema: Json = msgspec.json.decode(source)
-    except msgspec.DecodeError as error:
-        raise RequestError(f"The schema is no JSON: {error}.", param=param) from None
-    return schema
 
 
 def _check_ends(wire: GenerationRequest) -> None:

@@ -18,6 +18,7 @@ from service.api.openai.responses.fields import INPUT_TOKENS, RESPONSES
 from service.api.openai.responses.input import read_input, to_messages
 from service.api.openai.responses.items import Item
 from service.api.openai.responses.parameters import (
+    asked_form,
     check,
     check_prompt,
     generation_options,
@@ -27,9 +28,11 @@ from service.api.openai.responses.reply import ResponseEvents, ResponseReply
 from service.api.openai.responses.schema import (
     InputTokenCount,
     InputTokensRequest,
+    PlainText,
     ReasoningUsed,
     ResponseObject,
     ResponsesRequest,
+    TextUsed,
 )
 from service.api.openai.responses.store import ResponseStore, StoredResponse
 from service.api.renaming import params_renamed
@@ -62,7 +65,9 @@ async def create_response(request: HttpRequest) -> ASGIApp:
     check(wire)
     prompt = await _prompt(request, wire, len(body))
     model = prompt.model
-    options = generation_options(wire, model, prompt.encoded)
+    asked = asked_form(wire)
+    form = None if asked is None else await asked.compiled(model)
+    options = generation_options(wire, model, prompt.encoded, form)
     generations = model.generate([prompt.encoded.token_ids], options)
     (generation,) = generations
     store = responses_of(request)
@@ -134,6 +139,7 @@ def _response(wire: ResponsesRequest, options: GenerationOptions) -> ResponseObj
         reasoning=ReasoningUsed(None if wire.reasoning is None else wire.reasoning.effort),
         store=wire.store is not False,
         temperature=options.sampling.temperature,
+        text=TextUsed((wire.text and wire.text.format) or PlainText()),
         tool_choice=wire.tool_choice if isinstance(wire.tool_choice, str) else "auto",
         top_logprobs=wire.top_logprobs or 0,
         top_p=options.sampling.top_p,

@@ -6,17 +6,19 @@ from collections.abc import Collection
 
 from service.api.effort import effort_variables
 from service.api.facade import Model
+from service.api.forms import ANY_OBJECT, AskedForm, schema_form
 from service.api.openai.parameters import whole
 from service.api.openai.responses.schema import (
     LOGPROBS,
     InputTokensRequest,
-    PlainText,
+    JsonObject,
+    JsonSchema,
     ResponsesRequest,
 )
 from service.api.sampling import sampling_params
 from service.dialogue.prompt import ChatPrompt, TemplateOptions
 from service.errors import RequestError, UnsupportedParameter
-from service.options import GenerationOptions
+from service.options import GenerationOptions, OutputForm
 
 
 def check_prompt(wire: InputTokensRequest) -> None:
@@ -24,10 +26,6 @@ def check_prompt(wire: InputTokensRequest) -> None:
     _check_one_of(wire.tool_choice, ("none", "auto"), "tool_choice")
     if wire.text is not None:
         _check_one_of(wire.text.verbosity, ("medium",), "text.verbosity")
-        if wire.text.format is not None and not isinstance(wire.text.format, PlainText):
-            raise UnsupportedParameter(
-                "Only the format of type 'text' is supported.", param="text.format"
-            )
     if wire.reasoning is not None:
         _check_one_of(wire.reasoning.summary, ("auto",), "reasoning.summary")
         _check_one_of(wire.reasoning.generate_summary, ("auto",), "reasoning.generate_summary")
@@ -53,8 +51,20 @@ def template_options(wire: InputTokensRequest, model: Model) -> TemplateOptions:
     return TemplateOptions(tuple(variables.items()))
 
 
+def asked_form(wire: ResponsesRequest) -> AskedForm | None:
+    """What the text is to be held to, None for free text."""
+    match None if wire.text is None else wire.text.format:
+        case JsonObject():
+            return schema_form(ANY_OBJECT, "text.format")
+        case JsonSchema(schema=schema, strict=strict):
+            source = bytes(schema)
+            return schema_form(source, "text.format.schema", coerces_one_of=strict is False)
+        case _:
+            return None
+
+
 def generation_options(
-    wire: ResponsesRequest, model: Model, prompt: ChatPrompt
+    wire: ResponsesRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None
 ) -> GenerationOptions:
     return GenerationOptions(
         max_tokens=whole(wire.max_output_tokens, "max_output_tokens"),
@@ -64,6 +74,7 @@ def generation_options(
         num_logprobs=(wire.top_logprobs or 0) if wire.wants_logprobs else None,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
+        form=form,
         prompt_param="input",
     )
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from service.api.openai.common_schema import Count, ModelId
+from service.api.openai.format_schema import FormatName
 from service.api.openai.responses.items import Item, Nothing
 
 LOGPROBS = "message.output_text.logprobs"
@@ -46,16 +47,26 @@ class PlainText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="te
     pass
 
 
-class JsonObject(msgspec.Struct, frozen=True, tag="json_object"):
+class JsonObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="json_object"):
     pass
 
 
-class JsonSchema(msgspec.Struct, frozen=True, tag="json_schema"):
-    pass
+class JsonSchema(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="json_schema"
+):
+    """Enforced whether `strict` or not, as on chat completions."""
+
+    name: FormatName
+    schema: msgspec.Raw
+    strict: bool | None = None
+    description: str | None = None
+
+
+TextFormat: TypeAlias = PlainText | JsonObject | JsonSchema
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: PlainText | JsonObject | JsonSchema | None = None
+    format: TextFormat | None = None
     verbosity: str | None = None
 
 
@@ -107,7 +118,7 @@ class ReasoningUsed(msgspec.Struct, frozen=True):
 
 
 class TextUsed(msgspec.Struct, frozen=True):
-    format: PlainText = PlainText()
+    format: TextFormat = PlainText()
     verbosity: Literal["medium"] = "medium"
 
 

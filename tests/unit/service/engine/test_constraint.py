@@ -101,6 +101,21 @@ def test_a_constraint_that_fails_ends_its_request_alone() -> None:
     assert ends[other].finish_reason == "length"
 
 
+def test_a_defect_in_one_requests_sampling_ends_no_other() -> None:
+    class Broken(Pattern):
+        def consume(self, token_id: int) -> None:
+            raise ZeroDivisionError
+
+    broken, other = _held(Broken({3})), make_request([1, 2], max_tokens=4)
+    engine = Engine(SlotRunner(num_slots=2))
+    outputs = run_to_end(engine, [broken, other])
+    assert [output.failed for output in outputs if output.request is broken] == [True]
+    assert len(other.output_token_ids) == 4
+    again = make_request([1, 2, 3], max_tokens=2)
+    run_to_end(engine, [again])
+    assert len(again.output_token_ids) == 2
+
+
 def test_logprobs_stay_those_of_the_model() -> None:
     request = _held(Pattern({3}))
     request.num_logprobs = 1

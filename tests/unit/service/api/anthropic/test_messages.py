@@ -274,7 +274,7 @@ async def test_what_changes_nothing_is_accepted(app: Litestar) -> None:
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking.budget_tokens"),
         ({"thinking": {"type": "between_tools"}}, "thinking"),
         ({"output_config": {"effort": "low"}}, "output_config.effort"),
-        ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format"),
+        ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": ""}]}, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "image"),

@@ -315,7 +315,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": [{"type": "web_search"}]}, "tools", "unsupported_parameter"),
     ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
     ({"tool_choice": {"type": "function"}}, "tool_choice", "unsupported_parameter"),
-    ({"text": {"format": {"type": "json_object"}}}, "text.format", "unsupported_parameter"),
+    ({"text": {"format": {"type": "json_schema"}}}, "text.format.name", "missing_parameter"),
+    ({"text": {"format": {"type": "xml"}}}, "text.format.type", "invalid_value"),
+    (
+        {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"not": {}}}}},
+        "text.format.schema",
+        "unsupported_schema",
+    ),
     ({"text": {"verbosity": "low"}}, "text.verbosity", "unsupported_parameter"),
     ({"reasoning": {"effort": "high"}}, "reasoning.effort", "unsupported_parameter"),
     ({"reasoning": {"summary": "concise"}}, "reasoning.summary", "unsupported_parameter"),
@@ -403,7 +409,7 @@ async def test_tokens_are_counted_without_generating(app: Litestar, model: FakeM
     [
         ({"temperature": 1}, "temperature"),
         ({"personality": "friendly"}, "personality"),
-        ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
         ({"input": [7]}, "input[0]"),
     ],
 )

@@ -1,0 +1,49 @@
+"""Forms of answers, whichever dialect's fields they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from service.api.facade import Model
+from service.api.work import off_loop_if_large
+from service.constraints.json_types import Json
+from service.constraints.prepare import PreparedForm, prepare_schema
+from service.errors import RequestError
+from service.options import OutputForm
+
+ANY_OBJECT = b'{"type":"object"}'
+"""The schema of what is only asked to be a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedForm:
+    """A form that a request names; `prepare` may take its time if there are many bytes of it."""
+
+    prepare: Callable[[], PreparedForm]
+    num_bytes: int
+
+    async def compiled(self, model: Model) -> OutputForm:
+        """Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does."""
+        prepared = await off_loop_if_large(self.num_bytes, self.prepare)
+        return OutputForm(await model.compile(prepared.spec), prepared.check)
+
+
+def schema_form(source: bytes, param: str, *, coerces_one_of: bool = False) -> AskedForm:
+    """JSON under the schema whose JSON is `source`. RequestErrors name `param`."""
+
+    def prepare() -> PreparedForm:
+        schema = _parsed(source, param)
+        return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of)
+
+    return AskedForm(prepare, len(source))
+
+
+def _parsed(source: bytes, param: str) -> Json:
+    try:
+        schema: Json = msgspec.json.decode(source)
+    except msgspec.DecodeError as error:
+        raise RequestError(f"The schema is no JSON: {error}.", param=param) from None
+    return schema
