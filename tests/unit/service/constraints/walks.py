@@ -48,11 +48,10 @@ def walk(prototype: llguidance.LLMatcher, random: Random) -> str | None:
     matcher, taken = prototype.deep_copy(), bytearray()
     for step in range(_NUM_STEPS):
         is_free = step < _NUM_FREE_STEPS
-        if matcher.is_accepting() and (
-            matcher.is_stopped() or random.random() < 0.3 or not is_free
-        ):
+        allowed = _allowed(matcher)
+        if matcher.is_accepting() and (not allowed or not is_free or random.random() < 0.3):
             return taken.decode()
-        byte = _choose(_allowed(matcher), is_free, random)
+        byte = _choose(allowed, is_free, random)
         assert matcher.consume_token(byte), matcher.get_error()
         taken.append(byte)
     return None
