@@ -31,6 +31,9 @@ _STACK_BYTES = 64 << 20
 _MAX_WAITING = 64
 _MAX_CACHED = 256
 
+_ESCAPES = 'nrbtf\\"'
+"""Not \\u: a key spelled with it passes for one that the schema does not name."""
+
 _MAX_SPACE = r"[\x20\x0A\x0D\x09]{1,20}"
 """Some models would go on with white space for ever."""
 
@@ -105,7 +108,7 @@ def _options(spec: OutputSpec) -> JsonCompileOptions:
     it SmolLM2 loses its way and goes on for ever."""
     options: JsonCompileOptions = {
         "coerce_one_of": spec.coerces_one_of,
-        "json_allow_general_unicode_escapes": True,
+        "json_allowed_escapes": _ESCAPES,
     }
     if spec.allows_whitespace:
         options["whitespace_pattern"] = _MAX_SPACE

@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import llguidance
@@ -15,7 +15,7 @@ from service.constraints.compiler import ConstraintCompiler
 from service.constraints.matcher import AfterThoughts
 from service.constraints.spec import OutputKind, OutputSpec
 from service.engine.bitmask import new_bits
-from service.engine.constraint import ConstraintError
+from service.engine.constraint import Constraint, ConstraintError
 from service.errors import Overloaded, PackageCorrupt, UnsupportedSchema
 from service.text.tokenizer import Tokenizer
 from tests.unit.service.constraints.tokenizers import (
@@ -53,6 +53,11 @@ FRIENDS = {
 
 def schema_spec(schema: object, **changes: bool) -> OutputSpec:
     return OutputSpec(OutputKind.JSON_SCHEMA, json.dumps(schema), "response_format", **changes)
+
+
+def _consume_all(constraint: Constraint, token_ids: Sequence[int]) -> None:
+    for token_id in token_ids:
+        constraint.consume(token_id)
 
 
 @pytest.fixture
@@ -148,6 +153,15 @@ async def test_what_cannot_be_enforced_is_refused(
     with pytest.raises(UnsupportedSchema) as raised:
         await compiler.compile(OutputSpec(kind, source, "the.field"))
     assert (raised.value.param, raised.value.code) == ("the.field", "unsupported_schema")
+
+
+async def test_a_named_key_cannot_be_spelled_otherwise(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": True}
+    state = (await compiler.compile(schema_spec(schema))).begin()
+    with pytest.raises(ConstraintError):
+        _consume_all(state, small.encode_plain('{"\\u0061": 1}'))
 
 
 async def test_the_same_is_compiled_once(compiler: ConstraintCompiler) -> None:
