@@ -49,6 +49,23 @@ def test_a_port_is_taken_as_soon_as_it_is_bound() -> None:
             bound_socket(Settings(port=port))
 
 
+@pytest.mark.anyio
+async def test_small_writes_do_not_wait_for_acknowledgements() -> None:
+    """Nagle's algorithm would hold tokens, and every reply on a kept connection, for 40 ms."""
+    delays = asyncio.get_running_loop().create_future()
+
+    def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        delays.set_result(not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with bound_socket(Settings(port=0)) as listener:
+        async with await asyncio.start_server(accept, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert not await delays
+            writer.close()
+
+
 def test_an_address_that_is_not_ours_is_told_in_one_line() -> None:
     with pytest.raises(StartupError, match=r"cannot listen on no-such-host\.invalid"):
         bound_socket(Settings(host="no-such-host.invalid", port=0))
