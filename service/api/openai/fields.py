@@ -37,7 +37,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class AnyValue:
-    """The field never changes an answer: it labels requests in OpenAI's own dashboards."""
+    """The field never changes an answer: it labels requests for OpenAI's own bookkeeping."""
 
 
 Treatment: TypeAlias = Honoured | OneOf | AnyValue
@@ -92,8 +92,8 @@ CHAT: Mapping[str, Treatment] = {
     "prompt_cache_options": OneOf(({"mode": "implicit"},)),
     "prompt_cache_retention": OneOf(("in_memory",)),
     "safety_identifier": AnyValue(),
-    "service_tier": OneOf(("auto", "default")),
-    "store": OneOf((False,)),
+    "service_tier": AnyValue(),
+    "store": AnyValue(),
     "tool_choice": OneOf(("none", "auto")),
     "tools": OneOf(([],)),
     "verbosity": OneOf(("medium",)),

@@ -18,4 +18,5 @@ def test_the_readme_shows_the_table_of_fields(columns: Columns) -> None:
 def test_a_row_tells_what_is_done_where() -> None:
     rows = field_table(TABLES[0]).splitlines()
     assert "| `echo` | – | yes |  |" in rows
-    assert any(row.startswith("| `store` | refused | – | but for null, `false`") for row in rows)
+    assert "| `store` | no effect | – | any value is accepted |" in rows
+    assert "| `prediction` | refused | – | but for null |" in rows

@@ -138,9 +138,7 @@ async def test_a_value_out_of_range_is_refused_by_name(
         ("tool_choice", "required"),
         ("modalities", ["audio"]),
         ("reasoning_effort", "high"),
-        ("store", True),
         ("prediction", {"type": "content", "content": "x"}),
-        ("service_tier", "flex"),
     ],
 )
 async def test_what_is_not_done_is_refused_by_name(
