@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -169,7 +170,16 @@ def test_what_lies_in_a_packages_place_is_not_replaced(models: Path) -> None:
     assert left_behind(models) == ["tiny_llama_a/latest/thesis.txt"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs that are started in the background ignore SIGINT, and so do those they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @_unix_only
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_export_says_so_and_leaves_nothing(models: Path) -> None:
     name = ModelName.parse("tiny_llama_a")
     with staged(models, name, lambda: None), start(models, TIED) as process:
