@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from litestar.types import Receive, Scope, Send
 
 from service.api.connection import disconnected
-from service.api.whole import write_json
 
 
 class AwaitedReply:
@@ -31,3 +30,14 @@ class AwaitedReply:
             answer.cancel()
             gone.cancel()
             await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def write_json(send: Send, body: bytes) -> None:
+    """A whole response with the status 200."""
+    headers = (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    )
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from service.api.connection import disconnected
+from service.api.awaited import AwaitedReply
 from service.api.facade import Generation, TextLogprobs
 from service.api.streamed import first_of
 from service.engine.request import FinishReason
@@ -41,19 +41,12 @@ class WholeReply:
         self._generations = generations
         self._make_reply = make_reply
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        body = asyncio.create_task(self._body())
-        gone = asyncio.create_task(disconnected(receive))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await asyncio.wait((body, gone), return_when=asyncio.FIRST_COMPLETED)
-            if body.done():
-                await write_json(send, body.result())
+            await AwaitedReply(self._body())(scope, receive, send)
         finally:
             for generation in self._generations:
                 generation.abort()
-            body.cancel()
-            gone.cancel()
-            await asyncio.gather(body, gone, return_exceptions=True)
 
     async def _body(self) -> bytes:
         try:
@@ -62,17 +55,6 @@ class WholeReply:
         except ExceptionGroup as error:
             raise first_of(error) from None
         return msgspec.json.encode(self._make_reply([task.result() for task in tasks]))
-
-
-async def write_json(send: Send, body: bytes) -> None:
-    """A whole response with the status 200."""
-    headers = (
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    )
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _fold(generation: Generation) -> Answer:

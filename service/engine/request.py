@@ -116,13 +116,13 @@ class Request:
         counts = params.frequency_penalty or params.presence_penalty
         return self.num_logprobs is None and not counts and params.repetition_penalty == 1
 
-    def known_token_ids(self, start: int, end: int) -> Sequence[int]:
+    def known_token_ids(self, start: int, end: int) -> list[int]:
         """The tokens `[start, end)` of prompt and output together."""
         return [*self.prompt_token_ids, *self.output_token_ids][start:end]
 
     def computed_token_ids(self) -> list[int]:
         """The tokens whose keys and values stand in the slot."""
-        return [*self.known_token_ids(0, self.num_computed_tokens)]
+        return self.known_token_ids(0, self.num_computed_tokens)
 
     def append(self, token_id: int) -> FinishReason | None:
         """Takes the sampled token; says whether the request ends with it, and why."""
