@@ -10,9 +10,6 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_SIZE = 32
-"""Weights per quantised block, in every block encoding read here."""
-
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
@@ -25,11 +22,21 @@ class Encoding(Enum):
     Q8_0 = "q8_0"
     Q4_0 = "q4_0"
     Q4_1 = "q4_1"
+    Q5_0 = "q5_0"
+    Q5_1 = "q5_1"
+    Q2_K = "q2_k"
+    Q3_K = "q3_k"
+    Q4_K = "q4_k"
+    Q5_K = "q5_k"
+    Q6_K = "q6_k"
+    IQ4_NL = "iq4_nl"
+    IQ4_XS = "iq4_xs"
+    MXFP4 = "mxfp4"
 
     @property
     def is_block(self) -> bool:
-        """Whether weights share scales in blocks of `BLOCK_SIZE` along the last axis."""
-        return self in (Encoding.Q8_0, Encoding.Q4_0, Encoding.Q4_1)
+        """Whether weights share scales in blocks along the last axis."""
+        return self not in (Encoding.F32, Encoding.F16, Encoding.BF16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Tensor:
 
     - F32, F16: that shape, float32 or float16
     - BF16: that shape, uint16 (the upper half of a float32)
-    - Q8_0, Q4_0, Q4_1: uint8 `[rows, blocks_per_row, bytes_per_block]`
+    - all others: uint8 `[rows, stored_blocks_per_row, bytes_per_stored_block]`
     """
 
     name: str

@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.checkpoints.base import BLOCK_SIZE, Encoding, Tensor
-from export.checkpoints.dequantize import dequantize, unpack_blocks
+from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.dequantize import dequantize, select_rows, unpack_blocks
+from export.checkpoints.ggml.blocks import BlockEncoding, Blocks
+from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.decoder.tensor_file import as_bfloat16
 
 Bits = Literal[4, 8]
@@ -59,14 +61,12 @@ def carry(tensor: Tensor) -> Weight:
         return DenseWeight(as_bfloat16(tensor.data))
     if not tensor.encoding.is_block:
         return DenseWeight(tensor.data)
-    blocks = unpack_blocks(tensor)
-    if tensor.encoding is Encoding.Q8_0:
-        unsigned = blocks.quants.view(np.uint8) ^ np.uint8(0x80)
-        return BlockWeight(8, BLOCK_SIZE, _in_blocks(unsigned, BLOCK_SIZE), blocks.scales)
-    codes = _in_blocks(_pack_nibbles(blocks.quants.view(np.uint8)), BLOCK_SIZE // 2)
-    if blocks.minimums is None:
-        return BlockWeight(4, BLOCK_SIZE, codes, blocks.scales)
-    return BlockWeight(4, BLOCK_SIZE, codes, blocks.scales, blocks.minimums + 8 * blocks.scales)
+    encoding = BLOCK_ENCODINGS[tensor.encoding]
+    parts = [
+        _carry_blocks(encoding, unpack_blocks(select_rows(tensor, rows)))
+        for rows in _slices_of_rows(tensor)
+    ]
+    return stack(parts) if len(parts) > 1 else parts[0]
 
 
 def densify(tensor: Tensor, dtype: type[np.float16] | type[np.float32]) -> DenseWeight:
@@ -81,11 +81,9 @@ def quantize(tensor: Tensor, bits: Bits, block_size: int) -> BlockWeight:
 
     Done in slices of rows, so that the float32 form of a large tensor is never held whole.
     """
-    num_rows = tensor.shape[0]
-    step = max(1, (1 << 22) // tensor.shape[1])
     parts = [
-        _quantize_rows(dequantize(tensor, slice(start, start + step)), bits, block_size)
-        for start in range(0, num_rows, step)
+        _quantize_rows(dequantize(tensor, rows), bits, block_size)
+        for rows in _slices_of_rows(tensor)
     ]
     return stack(parts) if len(parts) > 1 else parts[0]
 
@@ -116,6 +114,27 @@ def unpack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Codes of 4 bits `[..., n]`, low nibble first, as one byte each: `[..., 2 * n]`."""
     unpacked = np.stack([codes & 15, codes >> np.uint8(4)], axis=-1)
     return unpacked.reshape(*codes.shape[:-1], -1)
+
+
+def _carry_blocks(encoding: BlockEncoding, blocks: Blocks) -> BlockWeight:
+    """The same numbers in the least bits that hold them, offset only where they have minimums."""
+    size, scales, offsets = blocks.block_size, blocks.scales, blocks.minimums
+    if not encoding.fits_four_bits:
+        unsigned = blocks.quants.view(np.uint8) ^ np.uint8(0x80)
+        return BlockWeight(8, size, _in_blocks(unsigned, size), scales, offsets)
+    # Of codes that fit both ways, those around the zero point need no offset of their own.
+    shift = 8 if encoding.highest < 8 else 0
+    if not shift:
+        assert offsets is not None
+        offsets = offsets + 8 * scales
+    codes = _pack_nibbles(blocks.quants.view(np.uint8) + np.uint8(shift))
+    return BlockWeight(4, size, _in_blocks(codes, size // 2), scales, offsets)
+
+
+def _slices_of_rows(tensor: Tensor) -> list[slice]:
+    """Some four million weights at a time, for what passes through a form that is larger."""
+    step = max(1, (1 << 22) // tensor.shape[1])
+    return [slice(start, start + step) for start in range(0, tensor.shape[0], step)]
 
 
 def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> BlockWeight:

@@ -10,14 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.checkpoints.base import BLOCK_SIZE, Encoding, Tensor
+from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.checkpoints.gguf.cursor import Cursor
-from export.checkpoints.gguf.encodings import (
-    BLOCK_BYTES,
-    ENCODINGS,
-    PLAIN_DTYPES,
-    describe_type,
-)
+from export.checkpoints.gguf.encodings import ENCODINGS, PLAIN_DTYPES, describe_type
 from export.checkpoints.gguf.metadata import Metadata, read_metadata, read_pair_count
 from export.checkpoints.json_file import one_line
 from export.checkpoints.mapped_file import MappedFile
@@ -56,9 +52,9 @@ class GgufFile:
             raise ExportError(f"{self.file.path}: there is no tensor {one_line(name)!r}")
         dtype, shape = PLAIN_DTYPES.get(info.encoding), info.shape
         if dtype is None:
-            dtype = "u1"
-            block_bytes = BLOCK_BYTES[info.encoding]
-            shape = (math.prod(shape[:-1]), shape[-1] // BLOCK_SIZE, block_bytes)
+            dtype, row = "u1", BLOCK_ENCODINGS[info.encoding]
+            num_blocks = shape[-1] // row.weights_per_block
+            shape = (math.prod(shape[:-1]), num_blocks, row.bytes_per_block)
         data = self.file.array(info.offset, dtype, shape)
         return Tensor(name, info.encoding, info.shape, data)
 
@@ -119,11 +115,13 @@ def _num_bytes(cursor: Cursor, name: str, encoding: Encoding, shape: tuple[int, 
         raise cursor.error(f"tensor {one_line(name)!r} is empty")
     if not encoding.is_block:
         return math.prod(shape) * (4 if encoding is Encoding.F32 else 2)
-    if shape[-1] % BLOCK_SIZE:
+    row = BLOCK_ENCODINGS[encoding]
+    if shape[-1] % row.weights_per_block:
         raise cursor.error(
-            f"tensor {one_line(name)!r} has rows of {shape[-1]}, not a multiple of {BLOCK_SIZE}"
+            f"tensor {one_line(name)!r} has rows of {shape[-1]}, not a multiple of "
+            f"{row.weights_per_block}"
         )
-    return math.prod(shape) // BLOCK_SIZE * BLOCK_BYTES[encoding]
+    return math.prod(shape) // row.weights_per_block * row.bytes_per_block
 
 
 def _place(

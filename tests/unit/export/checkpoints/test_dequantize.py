@@ -65,11 +65,9 @@ def test_unpacked_blocks_combine_to_the_weights(encoding: Encoding) -> None:
     tensor = block_tensor(encoding, (4, 64), content)
     blocks = unpack_blocks(tensor)
     assert blocks.quants.shape == (4, 64)
-    assert blocks.quants.dtype == (np.int8 if encoding is Encoding.Q8_0 else np.uint8)
+    assert blocks.quants.dtype == np.int8
     assert blocks.scales.shape == (4, 2)
-    weights = (blocks.quants.astype(np.float32) - np.float32(blocks.zero_point)) * np.repeat(
-        blocks.scales, 32, axis=1
-    )
+    weights = blocks.quants.astype(np.float32) * np.repeat(blocks.scales, 32, axis=1)
     if encoding is Encoding.Q4_1:
         assert blocks.minimums is not None
         weights += np.repeat(blocks.minimums, 32, axis=1)
@@ -78,11 +76,11 @@ def test_unpacked_blocks_combine_to_the_weights(encoding: Encoding) -> None:
     np.testing.assert_array_equal(weights, dequantize(tensor))
 
 
-def test_codes_of_four_bits_are_unsigned() -> None:
-    content = struct.pack("<e", 1.0) + b"\xf0" * 16
-    blocks = unpack_blocks(block_tensor(Encoding.Q4_0, (1, 32), content))
-    assert blocks.quants.tolist() == [[0] * 16 + [15] * 16]
-    assert blocks.zero_point == 8
+@pytest.mark.parametrize(("encoding", "highest"), [(Encoding.Q4_0, 7), (Encoding.Q4_1, 15)])
+def test_codes_of_four_bits_are_unsigned(encoding: Encoding, highest: int) -> None:
+    content = bytes(BLOCK_BYTES[encoding] - 16) + b"\xf0" * 16
+    blocks = unpack_blocks(block_tensor(encoding, (1, 32), content))
+    assert blocks.quants.tolist() == [[highest - 15] * 16 + [highest] * 16]
 
 
 def plain(encoding: Encoding, data: NDArray[np.generic]) -> Tensor:

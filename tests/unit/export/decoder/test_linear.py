@@ -11,11 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.ggml.table import BLOCK_ENCODINGS as GGML_ENCODINGS
 from export.decoder.blocks import BlockWeight, Weight, carry, densify, quantize
 from export.decoder.builder import FLOAT, INT64, GraphBuilder
 from export.decoder.linear import embed, linear
 from export.decoder.tensor_file import TensorFile
 from export.decoder.widening import widen
+from tests.unit.export.checkpoints.ggml.golden_blocks import golden_tensor
 from tests.unit.export.decoder.tiny import session
 from tests.unit.export.decoder.weights import block_tensor, dense_tensor, value_of
 
@@ -161,3 +163,13 @@ def test_one_weight_embeds_and_is_the_head(tmp_path: Path, form: str) -> None:
     actual = graph.run("ids", token_ids, linear(graph.builder, "embedding", rows, [weight]))
     values = value_of(weight)
     _assert_close(actual, values[token_ids] @ values.T, exact=form in DENSE)
+
+
+@pytest.mark.parametrize("encoding", list(GGML_ENCODINGS))
+def test_every_block_encoding_multiplies_and_embeds(tmp_path: Path, encoding: Encoding) -> None:
+    weight, token_ids = carry(golden_tensor(encoding)), np.array([[1, 0, 1]])
+    values, x = value_of(weight), _inputs(3, 512)
+    _assert_close(_product(tmp_path, [weight], x), x @ values.T, exact=False)
+    graph = _Graph(tmp_path)
+    rows = graph.run("ids", token_ids, embed(graph.builder, "embedding", "ids", weight))
+    np.testing.assert_allclose(rows, values[token_ids], rtol=1e-6, atol=1e-6)

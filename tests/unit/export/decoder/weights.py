@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.checkpoints.base import BLOCK_SIZE, Encoding, Tensor
+from export.checkpoints.base import Encoding, Tensor
 from export.decoder.blocks import BlockWeight, DenseWeight, Weight
 
+BLOCK_SIZE = 32
 BLOCK_BYTES = {Encoding.Q8_0: 34, Encoding.Q4_0: 18, Encoding.Q4_1: 20}
 BLOCK_ENCODINGS = tuple(BLOCK_BYTES)
 

@@ -1,0 +1,1 @@
+"""ggml's block encodings: numbers that share scales."""
