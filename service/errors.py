@@ -4,6 +4,7 @@ RetortError
 ├── RequestError              400  the request itself cannot be served
 │   ├── UnsupportedParameter  400  a field Retort does not honour
 │   ├── UnsupportedSchema     400  a schema, expression or grammar that cannot be enforced
+│   ├── CannotComplete        400  a cut answer could not be closed
 │   ├── WrongModelKind        400  the model is of another kind than the endpoint's
 │   ├── ContextLengthExceeded 400  the prompt does not fit the context
 │   ├── InputTooLong          400  a text to encode does not fit the context
@@ -55,6 +56,10 @@ class UnsupportedParameter(RequestError):
 
 class UnsupportedSchema(RequestError):
     code = "unsupported_schema"
+
+
+class CannotComplete(RequestError):
+    code = "cannot_complete"
 
 
 class WrongModelKind(RequestError):

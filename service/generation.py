@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from service.dialogue.reasoning import ReasoningSplitter, Split
+from service.dialogue.reasoning import CLOSE, ReasoningSplitter, Split
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
+from service.engine.constraint import ConstraintError
 from service.engine.request import FinishReason, Logprobs
-from service.errors import EngineFailure, RetortError
+from service.errors import CannotComplete, EngineFailure, RetortError
 from service.metrics import EndedGeneration, GenerationMetrics, Outcome
 from service.options import GenerationOptions
 from service.text.detokenizer import Detokenizer
@@ -99,7 +100,7 @@ class Generation:
         """The text in pieces. Raises EngineFailure or ShuttingDown."""
         try:
             async for tokens in self._stream:
-                delta = self._next_delta(tokens)
+                delta = self._next_delta(tokens, await self._completion(tokens))
                 await self._check(delta)
                 if delta.finish_reason is not None:
                     self._record(delta.finish_reason)
@@ -111,6 +112,23 @@ class Generation:
             self._record("error")
             raise
 
+    async def _completion(self, tokens: Tokens) -> Sequence[int]:
+        """What closes JSON that `tokens` have brought to its limit, if that was asked for.
+
+        Raises CannotComplete.
+        """
+        form, constraint = self._options.form, self._stream.request.constraint
+        if tokens.finish_reason != "length" or constraint is None:
+            return ()
+        if form is None or not form.completes:
+            return ()
+        try:
+            return await asyncio.to_thread(constraint.completion)
+        except ConstraintError as error:
+            raise CannotComplete(
+                f"The answer was cut too early to be closed: {error}.", param="complete_on_length"
+            ) from None
+
     async def _check(self, delta: TextDelta) -> None:
         """Raises EngineFailure if the text that ends with `delta` has not the form that it was
         held to: the last of several safeguards, which nothing should ever reach."""
@@ -118,9 +136,11 @@ class Generation:
         if form is None or form.check is None:
             return
         self._content.append(delta.text)
-        if delta.finish_reason == "stop":
+        if delta.finish_reason == "stop" or (delta.finish_reason == "length" and form.completes):
             reason = await asyncio.to_thread(form.check, "".join(self._content))
             if reason is not None:
+                if self._metrics is not None:
+                    self._metrics.num_misformed += 1
                 raise EngineFailure(f"The answer has not the form that was asked for: {reason}")
 
     def abort(self) -> None:
@@ -128,11 +148,12 @@ class Generation:
         self._record("cancelled")
         self._engine.abort(self._stream.request)
 
-    def _next_delta(self, tokens: Tokens) -> TextDelta:
+    def _next_delta(self, tokens: Tokens, completion: Sequence[int]) -> TextDelta:
         if self._first_s is None:
             self._first_s = time.monotonic()
         finish_reason = tokens.finish_reason
         stopped = self._decode(tokens)
+        self._complete(completion)
         if finish_reason is not None and not stopped:
             stopped = self._flush()
         if stopped:
@@ -198,6 +219,14 @@ class Generation:
         self.num_reasoning_tokens += self._thoughts.feed(piece)
         return stopped
 
+    def _complete(self, token_ids: Sequence[int]) -> None:
+        """Takes tokens that are neither of the model nor counted. Thoughts end before them."""
+        if token_ids and self._thoughts.is_inside:
+            self._thoughts.feed(self._detokenizer.flush() + CLOSE)
+        piece = self._detokenizer.feed(token_ids)
+        self._num_shown_chars += len(piece)
+        self._thoughts.feed(piece)
+
     def _flush(self) -> bool:
         """Lets go what was held back; whether even that completed a stop string."""
         rest, stopped = self._stops.feed(self._detokenizer.flush())
@@ -234,6 +263,10 @@ class _Thoughts:
         )
         self._reasoning: list[str] = []
         self._content: list[str] = []
+
+    @property
+    def is_inside(self) -> bool:
+        return self._splitter is not None and self._splitter.is_inside
 
     def feed(self, text: str) -> bool:
         """Whether `text` is of the thoughts or one of their tags."""

@@ -62,6 +62,8 @@ class GenerationMetrics:
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0
     num_output_tokens: int = 0
+    num_misformed: int = 0
+    """Answers that failed the last check of the form that they were held to."""
     first_token_s: Histogram = field(default_factory=lambda: Histogram(_FIRST_TOKEN_BOUNDS_S))
     per_token_s: Histogram = field(default_factory=lambda: Histogram(_PER_TOKEN_BOUNDS_S))
 

@@ -12,10 +12,12 @@ from service.engine.request import SamplingParams
 @dataclass(frozen=True, slots=True)
 class OutputForm:
     """What an output is held to: `constraint` decides token by token, and `check` tells what is
-    wrong with a finished text, None if nothing is."""
+    wrong with a finished text, None if nothing is. With `completes` JSON that the
+    limit of tokens cuts is closed, by tokens that the model has no part in."""
 
     constraint: CompiledConstraint
     check: Callable[[str], str | None] | None = None
+    completes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

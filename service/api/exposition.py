@@ -28,6 +28,11 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[GenerationMetrics], int]], ...]
         lambda found: found.num_cached_tokens,
     ),
     ("output_tokens", "Tokens generated", lambda found: found.num_output_tokens),
+    (
+        "misformed_answers",
+        "Answers that failed the last check of the form that they were held to",
+        lambda found: found.num_misformed,
+    ),
 )
 _HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[GenerationMetrics], Histogram]], ...]] = (
     (

@@ -24,11 +24,30 @@ class AskedForm:
 
     prepare: Callable[[], PreparedForm]
     num_bytes: int
+    is_json: bool = False
 
-    async def compiled(self, model: Model) -> OutputForm:
-        """Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does."""
+    async def compiled(self, model: Model, *, completes: bool = False) -> OutputForm:
+        """With `completes` JSON that is cut is closed.
+
+        Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
+        """
         prepared = await off_loop_if_large(self.num_bytes, self.prepare)
-        return OutputForm(await model.compile(prepared.spec), prepared.check)
+        return OutputForm(await model.compile(prepared.spec), prepared.check, completes)
+
+
+async def output_form(
+    asked: AskedForm | None, model: Model, *, completes: bool | None
+) -> OutputForm | None:
+    """What an answer is held to, None for free text; `completes` is `complete_on_length`.
+
+    Raises RequestError if there is no JSON to complete, and what `AskedForm.compiled` does.
+    """
+    if completes and not (asked and asked.is_json):
+        raise RequestError(
+            "'complete_on_length' needs an answer that is held to JSON.",
+            param="complete_on_length",
+        )
+    return None if asked is None else await asked.compiled(model, completes=bool(completes))
 
 
 def schema_form(source: bytes, param: str, *, coerces_one_of: bool = False) -> AskedForm:
@@ -38,7 +57,7 @@ def schema_form(source: bytes, param: str, *, coerces_one_of: bool = False) -> A
         schema = _parsed(source, param)
         return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of)
 
-    return AskedForm(prepare, len(source))
+    return AskedForm(prepare, len(source), is_json=True)
 
 
 def _parsed(source: bytes, param: str) -> Json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import llguidance
 
+from service.constraints.completion import completion
 from service.dialogue.reasoning import CLOSE
 from service.engine.bitmask import Bits
 from service.engine.constraint import Constraint, ConstraintError
@@ -17,17 +18,20 @@ class CompiledConstraint:
     """What outputs are begun from: each gets a state of its own. Never advanced itself."""
 
     prototype: llguidance.LLMatcher
+    tokenizer: llguidance.LLTokenizer
 
     def begin(self) -> MatcherState:
         """The state of an output that is about to begin."""
-        return MatcherState(self.prototype.deep_copy())
+        return MatcherState(self.prototype.deep_copy(), self.tokenizer)
 
 
 class MatcherState:
     """A Constraint that holds from the first token."""
 
-    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+    def __init__(self, matcher: llguidance.LLMatcher, tokenizer: llguidance.LLTokenizer) -> None:
         self._matcher = matcher
+        self._tokenizer = tokenizer
+        self._token_ids: list[int] = []
 
     @property
     def is_finished(self) -> bool:
@@ -47,6 +51,11 @@ class MatcherState:
     def consume(self, token_id: int) -> None:
         self._matcher.consume_token(token_id)
         self._check()
+        self._token_ids.append(token_id)
+
+    def completion(self) -> Sequence[int]:
+        text = self._tokenizer.decode_bytes(self._token_ids)
+        return completion(self._matcher, self._tokenizer, text)
 
     def _check(self) -> None:
         if self._matcher.is_error():
@@ -79,3 +88,7 @@ class AfterThoughts:
         text = self._tail + self._token_bytes(token_id)
         self._is_thinking = CLOSE.encode() not in text
         self._tail = text[-len(CLOSE) :]
+
+    def completion(self) -> Sequence[int]:
+        """Of what follows the thoughts, whether those have ended or not."""
+        return self._constraint.completion()

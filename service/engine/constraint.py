@@ -30,6 +30,13 @@ class Constraint(Protocol):
         """Takes the token that came. Raises ConstraintError if it may not."""
         ...
 
+    def completion(self) -> Sequence[int]:
+        """Tokens with which the output, JSON that was cut, is complete.
+
+        Raises ConstraintError if there are none, or they are too many to look for.
+        """
+        ...
+
 
 class CompiledConstraint(Protocol):
     """What the outputs of several requests can be held to at once."""

@@ -129,6 +129,29 @@ def test_a_cut_answer_is_told_so(client: OpenAI) -> None:
         )
 
 
+@pytest.mark.parametrize("max_tokens", [1, 5, 11])
+def test_a_cut_answer_is_closed_on_request(client: OpenAI, max_tokens: int) -> None:
+    def ask(name: str) -> tuple[str, str]:
+        text, reasons = "", []
+        for chunk in client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": f"Give an example of {name}."}],
+            temperature=1,
+            seed=3,
+            max_tokens=max_tokens,
+            stream=True,
+            extra_body={"structured_outputs": {"json": SCHEMAS[name]}, "complete_on_length": True},
+        ):
+            text += chunk.choices[0].delta.content or ""
+            reasons.append(chunk.choices[0].finish_reason)
+        assert reasons[-1] in ("stop", "length")
+        return name, text
+
+    with ThreadPoolExecutor(4) as threads:
+        for name, text in threads.map(ask, SCHEMAS):
+            Draft202012Validator(SCHEMAS[name]).validate(json.loads(text))
+
+
 def test_what_cannot_be_enforced_is_refused_with_its_place(client: OpenAI) -> None:
     schema = {"type": "object", "properties": {"c": {"not": {"type": "integer"}}}}
     named = {"name": "n", "schema": schema}

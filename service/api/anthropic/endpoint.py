@@ -16,6 +16,7 @@ from service.api.anthropic.reply import PING, MessageEvents, MessageHead, Messag
 from service.api.anthropic.schema import CountTokensRequest, MessagesRequest, TokenCount
 from service.api.body import read_json_body
 from service.api.facade import Model
+from service.api.forms import output_form
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.parameters import whole
 from service.api.openai.reply import new_id
@@ -40,8 +41,7 @@ async def create_message(request: HttpRequest) -> ASGIApp:
     model, prompt = await _encoded(request, wire, len(body))
     max_tokens = whole(wire.max_tokens, "max_tokens")
     assert max_tokens is not None
-    asked = asked_form(wire)
-    form = None if asked is None else await asked.compiled(model)
+    form = await output_form(asked_form(wire), model, completes=wire.complete_on_length)
     options = _generation_options(wire, max_tokens, model, prompt, form)
     generations = model.generate([prompt.token_ids], options)
     head = MessageHead(new_id("msg_"), wire.model, max_tokens)

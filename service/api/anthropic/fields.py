@@ -26,6 +26,9 @@ COUNT_TOKENS: Mapping[str, Treatment] = {
 MESSAGES: Mapping[str, Treatment] = {
     **COUNT_TOKENS,
     "max_tokens": Honoured(),
+    "complete_on_length": Honoured(
+        "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"
+    ),
     "stop_sequences": Honoured("up to 64 texts, none of which ever shows"),
     "stream": Honoured(),
     "temperature": Honoured("0 to 1; without it, the package's default"),

@@ -81,6 +81,7 @@ class CountTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class MessagesRequest(CountTokensRequest, frozen=True, kw_only=True):
     max_tokens: Count
+    complete_on_length: bool | None = None
     stop_sequences: Annotated[list[StopText], Meta(max_length=64)] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None

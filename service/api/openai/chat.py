@@ -12,7 +12,7 @@ from service.api.openai.chat_reply import ChatChunks, ChatReply
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.fields import CHAT
-from service.api.openai.output_format import output_form
+from service.api.openai.output_format import requested_form
 from service.api.openai.parameters import chat_options, check_stream_options
 from service.api.openai.reply import UsageIn, reply_head
 from service.api.state import HttpRequest, pool_of
@@ -36,7 +36,7 @@ async def create_chat_completion(request: HttpRequest) -> ASGIApp:
     model = await pool_of(request).get(wire.model)
     template = template_options(wire, model)
     prompt = await off_loop_if_large(len(body), lambda: model.encode_chat(messages, template))
-    return _reply(wire, model, prompt, await output_form(wire, model))
+    return _reply(wire, model, prompt, await requested_form(wire, model))
 
 
 def _reply(wire: ChatRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None) -> ASGIApp:

@@ -66,6 +66,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     min_tokens: NoneOrCount | None = None
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
+    complete_on_length: bool | None = None
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from service.api.openai.completion_schema import MAX_PROMPTS, CompletionRequest
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.echo import Echo
 from service.api.openai.fields import COMPLETION
-from service.api.openai.output_format import output_form
+from service.api.openai.output_format import requested_form
 from service.api.openai.parameters import (
     check_stream_options,
     completion_options,
@@ -39,7 +39,7 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     _check(wire)
     prompts = _prompts(wire)
     model = await pool_of(request).get(wire.model)
-    form = await output_form(wire, model)
+    form = await requested_form(wire, model)
     options = completion_options(wire, model.manifest.generation, form)
     encoded = await off_loop_if_large(
         len(body), lambda: [_token_ids(model, prompt, wire.suffix) for prompt in prompts]

@@ -62,6 +62,9 @@ _GENERATION: Mapping[str, Treatment] = {
     "min_tokens": Honoured("extension; no stop of any kind before"),
     "response_format": Honoured("text, json_object, json_schema; enforced, `strict` or not"),
     "structured_outputs": Honoured("extension; json, json_object, regex, choice or grammar (Lark)"),
+    "complete_on_length": Honoured(
+        "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"
+    ),
     "user": AnyValue(),
 }
 

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from service.api.facade import Model
-from service.api.forms import ANY_OBJECT, AskedForm, schema_form
+from service.api.forms import ANY_OBJECT, AskedForm, output_form, schema_form
 from service.api.openai.common_schema import GenerationRequest
 from service.api.openai.format_schema import (
     JsonObjectFormat,
@@ -22,17 +22,16 @@ from service.options import OutputForm
 _SCHEMA_PARAM = "response_format.json_schema.schema"
 
 
-async def output_form(wire: GenerationRequest, model: Model) -> OutputForm | None:
+async def requested_form(wire: GenerationRequest, model: Model) -> OutputForm | None:
     """What the answer is held to, compiled; None for free text.
 
     Raises UnsupportedSchema for what cannot be enforced, and RequestError for fields that say two
     things, or would cut or prolong what has its own end.
     """
     asked = _asked(wire)
-    if asked is None:
-        return None
-    _check_ends(wire)
-    return await asked.compiled(model)
+    if asked is not None:
+        _check_ends(wire)
+    return await output_form(asked, model, completes=wire.complete_on_length)
 
 
 def _asked(wire: GenerationRequest) -> AskedForm | None:

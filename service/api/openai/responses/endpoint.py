@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from service.api.body import read_json_body
 from service.api.facade import Model
+from service.api.forms import output_form
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.reply import new_id
 from service.api.openai.responses.draft import Draft
@@ -65,8 +66,7 @@ async def create_response(request: HttpRequest) -> ASGIApp:
     check(wire)
     prompt = await _prompt(request, wire, len(body))
     model = prompt.model
-    asked = asked_form(wire)
-    form = None if asked is None else await asked.compiled(model)
+    form = await output_form(asked_form(wire), model, completes=wire.complete_on_length)
     options = generation_options(wire, model, prompt.encoded, form)
     generations = model.generate([prompt.encoded.token_ids], options)
     (generation,) = generations

@@ -29,6 +29,9 @@ RESPONSES: Mapping[str, Treatment] = {
         "not"
     ),
     "max_output_tokens": Honoured("thoughts counted; without it, the rest of the context"),
+    "complete_on_length": Honoured(
+        "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"
+    ),
     "metadata": Honoured("comes back with the response"),
     "store": Honoured("in memory, where those unused for longest make room; true without it"),
     "stream": Honoured(),

@@ -89,6 +89,7 @@ class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
+    complete_on_length: bool | None = None
     include: list[Includable] | None = None
     max_output_tokens: Count | None = None
     metadata: Metadata | None = None

@@ -49,6 +49,9 @@ class Pattern:
             raise ConstraintError("not allowed")
         self._position += 1
 
+    def completion(self) -> list[int]:
+        return [min(allowed) for allowed in self._sets[self._position :]]
+
 
 def _held(constraint: Pattern, sampling: SamplingParams = GREEDY, length: int = 9) -> Request:
     request = make_request(range(length), max_tokens=20, sampling=sampling)

@@ -177,6 +177,7 @@ _GENERATION: Mapping[str, Field] = {
         | st.text()
         | _lists.filter(bool),
     ),
+    "complete_on_length": _boolean(response_format={"type": "json_object"}),
 }
 
 _content: Values = _text | st.lists(

@@ -151,3 +151,26 @@ async def test_not_strict_takes_one_of_for_any_of(app: Litestar, model: FakeMode
     assert form is not None
     assert form.check is not None
     assert form.check("5") is None
+
+
+@pytest.mark.parametrize(("path", "ask"), ENDPOINTS)
+async def test_json_is_completed_where_that_was_asked_for(
+    app: Litestar, model: FakeModel, path: str, ask: dict[str, Any]
+) -> None:
+    for fields in ({}, {"complete_on_length": True}):
+        reply = await post_json(app, path, {**ask, "response_format": _json_schema(), **fields})
+        assert reply.status == 200
+    forms = [call.options.form for call in model.calls]
+    assert [form.completes for form in forms if form] == [False, True]
+
+
+@pytest.mark.parametrize(("path", "ask"), ENDPOINTS)
+@pytest.mark.parametrize("fields", [{}, {"structured_outputs": {"choice": ["a"]}}])
+async def test_what_is_no_json_cannot_be_completed(
+    app: Litestar, path: str, ask: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    reply = await post_json(app, path, {**ask, **fields, "complete_on_length": True})
+    assert reply.status == 400
+    assert reply.json()["error"]["param"] == "complete_on_length"
+    reply = await post_json(app, path, {**ask, **fields, "complete_on_length": False})
+    assert reply.status == 200
