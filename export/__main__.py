@@ -103,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="target",
         choices=[target.value for target in Target],
         default="cpu",
-        help="the device whose arithmetic the graph uses: cpu (float32), cuda (float16)",
+        help="the device whose kernels the graph is made for: cpu (float32, the default), cuda or "
+        "directml (float16)",
     )
     parser.add_argument(
         "--prefill",

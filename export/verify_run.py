@@ -38,6 +38,7 @@ class WrittenGraph:
             "seqlens_k": np.array([num_tokens - 1], np.int32),
             "total_sequence_length": np.array(num_tokens, np.int32),
             "logits_indices": np.arange(len(token_ids), dtype=np.int64),
+            "position_ids": np.arange(num_tokens - len(token_ids), num_tokens)[None],
             **self.cache,
         }
         known = {name: value for name, value in feeds.items() if name in self._inputs}

@@ -10,7 +10,7 @@ Inputs and outputs (B rows, S new tokens per row, T slots of the KV buffer, n wa
     present.{i}.key              the same memory as the past, new tokens written in place
     logits                       float32 [n, vocab_size]
 
-`float` is float32 or float16, as the target wants it.
+`float` is float32 or float16, as the target wants it; what else DirectML wants is in `directml`.
 """
 
 from __future__ import annotations
@@ -22,20 +22,18 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.decoder.blocks import BlockWeight, Weight
+from export.decoder.blocks import Weight
 from export.decoder.builder import FLOAT, INT64, GraphBuilder
+from export.decoder.directml import shape_for_directml
 from export.decoder.layers import Layers
 from export.decoder.linear import linear
 from export.decoder.precision import Precision
-from export.decoder.spec import Linear
+from export.decoder.spec import DecoderSpec, Linear
+from export.decoder.storing import Storing
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
-from export.decoder.widening import widen
-
-WIDENED_HIDDEN_SIZE = 1024
-"""Up to here a correction for offsets costs more than reading twice the bytes (on two cores: a
-decode step of hidden size 576 is a tenth faster with 8 bits, one of 2048 a third slower)."""
+from export.operators.check import require_kernels
 
 
 def build_decoder(
@@ -48,12 +46,12 @@ def build_decoder(
     """The graph of `weights` for `target`; they go to `tensors` in `precision` as they are met.
 
     `on_layer` is called after each layer. Raises ExportError if a weight is missing or has
-    another shape than the spec says.
+    another shape than the spec says, or if the target has no kernel for a node.
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
-    widens = target is Target.CPU and spec.hidden_size <= WIDENED_HIDDEN_SIZE
-    layers = Layers(graph, spec, _WeightOnly(weights, precision, widens))
-    embedding = precision.vocabulary(weights.embedding())
+    storing = Storing(target, spec.hidden_size)
+    layers = Layers(graph, spec, _WeightOnly(weights, precision, storing))
+    embedding = storing.even(precision.vocabulary(weights.embedding()))
     graph.input("logits_indices", INT64, ["num_logits"])
     residual, branch = layers.start(embedding), ""
     for layer in range(spec.num_layers):
@@ -65,8 +63,15 @@ def build_decoder(
         residual, branch = layers.finish(layer, residual, attended)
         on_layer()
     _, hidden = layers.norm("final_norm", spec.weights.final_norm, None, residual, branch)
-    _write_head(graph, weights, precision, embedding, hidden)
-    return graph.model(spec.family)
+    head = embedding
+    if not spec.tied_head:
+        head = storing.even(precision.vocabulary(weights.head()))
+    _write_head(graph, spec, head, hidden)
+    model = graph.model(spec.family)
+    if target is Target.DIRECTML:
+        shape_for_directml(model, tensors)
+    require_kernels(model, target.provider)
+    return model
 
 
 def _wanted(graph: GraphBuilder, values: str, num_features: int) -> str:
@@ -75,39 +80,31 @@ def _wanted(graph: GraphBuilder, values: str, num_features: int) -> str:
     return graph.node("Gather", [flat, "logits_indices"], f"{values}.wanted", axis=1)
 
 
-def _write_head(
-    graph: GraphBuilder, weights: Weights, precision: Precision, embedding: Weight, hidden: str
-) -> None:
-    tied = weights.spec.tied_head
-    head = embedding if tied else precision.vocabulary(weights.head())
-    logits = linear(graph, "embedding" if tied else "head", hidden, [head])
-    rows = graph.integers(-1, weights.spec.vocab_size)
+def _write_head(graph: GraphBuilder, spec: DecoderSpec, head: Weight, hidden: str) -> None:
+    logits = linear(graph, "embedding" if spec.tied_head else "head", hidden, [head])
+    rows = graph.integers(-1, spec.vocab_size)
     flat = graph.node("Reshape", [logits, rows], "flat_logits")
     graph.node("Cast", [flat], "logits", to=FLOAT)
-    graph.output("logits", FLOAT, ["num_logits", weights.spec.vocab_size])
+    graph.output("logits", FLOAT, ["num_logits", spec.vocab_size])
 
 
 @dataclass(frozen=True, slots=True)
 class _WeightOnly:
-    """Linears whose weights are stored in a precision; `widens` is whether 4-bit ones with
-    offsets are stored as 8-bit ones."""
+    """Linears whose weights are stored in a precision, in the form that `storing` gives them."""
 
     weights: Weights
     precision: Precision
-    widens: bool
+    storing: Storing
 
     def norm(self, name: str, layer: int | None) -> NDArray[np.float32]:
         return self.weights.norm(name, layer)
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
-        stored = [self._stored(each, layer) for each in linears]
+        stored = [
+            self.storing.linear(self.precision.linear(self.weights.matrix(each, layer)))
+            for each in linears
+        ]
         biases = [self.weights.bias(each, layer) for each in linears]
         given = [bias for bias in biases if bias is not None]
         assert len(given) in (0, len(biases))
         return linear(graph, name, x, stored, np.concatenate(given) if given else None)
-
-    def _stored(self, linear: Linear, layer: int) -> Weight:
-        weight = self.precision.linear(self.weights.matrix(linear, layer))
-        if self.widens and isinstance(weight, BlockWeight) and weight.offsets is not None:
-            return widen(weight)
-        return weight

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
+from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 
 from export.decoder.blocks import BlockWeight, DenseWeight, Weight, stack
@@ -137,11 +138,17 @@ def _parameters(graph: GraphBuilder, name: str, weight: BlockWeight) -> list[str
 
 
 def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:
-    return graph.constant(f"{name}.weight", weight.values)
+    return graph.constant(f"{name}.weight", _stored(graph, weight))
+
+
+def _stored(graph: GraphBuilder, weight: DenseWeight) -> NDArray[np.generic]:
+    """What is bfloat16 becomes float16 where that is computed in: DirectML cannot cast it."""
+    to_float16 = graph.dtype == np.float16 and weight.values.dtype == bfloat16
+    return weight.values.astype(np.float16) if to_float16 else weight.values
 
 
 def _as_float(graph: GraphBuilder, name: str, value: str, weight: DenseWeight) -> str:
     """`value` in the type of the activations, whatever the weights are stored in."""
-    if weight.values.dtype == graph.dtype:
+    if _stored(graph, weight).dtype == graph.dtype:
         return value
     return graph.node("Cast", [value], f"{name}.float", to=graph.float_type)

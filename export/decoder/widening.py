@@ -44,6 +44,20 @@ def widen(weight: BlockWeight) -> BlockWeight:
     )
 
 
+def in_bytes(weight: BlockWeight) -> BlockWeight:
+    """The symmetric 4-bit `weight` with a byte for each code: the very same numbers."""
+    assert weight.bits == 4
+    assert weight.zero_points is None
+    return BlockWeight(
+        bits=8,
+        block_size=weight.block_size,
+        codes=unpack_nibbles(weight.codes),
+        scales=weight.scales,
+        offsets=weight.offsets,
+        zero_points=np.full(weight.scales.shape, 8, np.uint8),
+    )
+
+
 def _best_factors(zeros: NDArray[np.float64]) -> NDArray[np.int64]:
     """For each of `zeros` the factor that brings it nearest to a whole number, 0 if none fits."""
     best = np.zeros(zeros.shape, np.int64)

@@ -136,14 +136,14 @@ def test_quantised_blocks_are_carried_through_every_layer(
     tmp_path: Path, encoding: Encoding, tied: bool
 ) -> None:
     spec = replace(SPEC, tied_head=tied)
-    checkpoint = _quantized(spec, encoding)
+    checkpoint = quantized(spec, encoding)
     decoder = Decoder(session(build(tmp_path, spec, checkpoint, Precision.SOURCE)), spec)
     expected = Reference(spec, checkpoint).logits(TOKENS)
     logits = decoder.step([TOKENS], [24])[0]
     assert np.abs(logits - expected).std() <= 0.03 * expected.std()
 
 
-def _quantized(spec: DecoderSpec, encoding: Encoding) -> Tiny:
+def quantized(spec: DecoderSpec, encoding: Encoding) -> Tiny:
     """All matrices in blocks, of which one linear of each pack is in another encoding."""
     checkpoint = random_checkpoint(spec)
     tensors = dict(checkpoint.tensors)

@@ -1,0 +1,36 @@
+"""How a weight is stored beside what its precision says: in the form a target's kernels want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from export.decoder.blocks import BlockWeight, Weight
+from export.decoder.target import Target
+from export.decoder.widening import in_bytes, widen
+
+WIDENED_HIDDEN_SIZE = 1024
+"""Up to here a correction for offsets costs more than reading twice the bytes (on two cores: a
+decode step of hidden size 576 is a tenth faster with 8 bits, one of 2048 a third slower)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """Chooses among forms of the same numbers."""
+
+    target: Target
+    hidden_size: int
+
+    def linear(self, weight: Weight) -> Weight:
+        """The weight of a layer's linear."""
+        widens = self.target is Target.CPU and self.hidden_size <= WIDENED_HIDDEN_SIZE
+        if widens and isinstance(weight, BlockWeight) and weight.offsets is not None:
+            return widen(weight)
+        return self.even(weight)
+
+    def even(self, weight: Weight) -> Weight:
+        """Any weight; DirectML reads the zero points of a row right behind those of the last,
+        where MatMulNBits has each row begin with a byte of its own."""
+        if self.target is not Target.DIRECTML or not isinstance(weight, BlockWeight):
+            return weight
+        is_odd = weight.bits == 4 and weight.scales.shape[1] % 2
+        return in_bytes(weight) if is_odd else weight
