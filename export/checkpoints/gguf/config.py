@@ -5,10 +5,9 @@ Metadata keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-import numpy as np
-
 from export.checkpoints.base import JsonValue
 from export.checkpoints.gguf.architectures import Architecture
+from export.checkpoints.gguf.common import Model, positive, shortest
 from export.checkpoints.gguf.metadata import Metadata
 from export.checkpoints.gguf.reader import GgufFile
 from export.checkpoints.gguf.rope import read_rope_scaling
@@ -18,6 +17,7 @@ _SAMPLING_KEYS = {
     "general.sampling.temp": "temperature",
     "general.sampling.top_p": "top_p",
 }
+_RMS_EPSILON = "attention.layer_norm_rms_epsilon"
 
 
 def read_config(gguf: GgufFile, architecture: Architecture) -> dict[str, JsonValue]:
@@ -26,52 +26,80 @@ def read_config(gguf: GgufFile, architecture: Architecture) -> dict[str, JsonVal
     Raises ExportError where a value is missing or contradicts another, or for a layout that
     the architecture's row cannot express.
     """
-    metadata, prefix = gguf.metadata, architecture.name
-    hidden_size = _positive(metadata, f"{prefix}.embedding_length")
-    num_heads = _positive(metadata, f"{prefix}.attention.head_count")
-    head_dim = _read_head_dim(metadata, prefix, hidden_size, num_heads)
+    model = _read_sizes(gguf, architecture.name)
     config: dict[str, JsonValue] = {
         "architectures": [architecture.class_name],
         "model_type": architecture.model_type,
         "vocab_size": _read_vocab_size(gguf),
-        "hidden_size": hidden_size,
-        "intermediate_size": _positive(metadata, f"{prefix}.feed_forward_length"),
-        "num_hidden_layers": _positive(metadata, f"{prefix}.block_count"),
-        "num_attention_heads": num_heads,
-        "num_key_value_heads": _positive(metadata, f"{prefix}.attention.head_count_kv", num_heads),
-        "head_dim": head_dim,
+        "hidden_size": model.hidden_size,
+        "intermediate_size": model.positive("feed_forward_length"),
+        "num_hidden_layers": model.num_layers,
+        "num_attention_heads": model.num_heads,
+        "num_key_value_heads": model.positive("attention.head_count_kv", model.num_heads),
+        "head_dim": model.head_dim,
         "hidden_act": "silu",
-        "max_position_embeddings": _positive(metadata, f"{prefix}.context_length"),
-        "rms_norm_eps": _shortest(metadata.number(f"{prefix}.attention.layer_norm_rms_epsilon")),
-        "rope_theta": _shortest(metadata.number(f"{prefix}.rope.freq_base", 10000.0)),
+        "max_position_embeddings": model.positive("context_length"),
+        "rope_theta": model.number("rope.freq_base", 10000.0),
         "tie_word_embeddings": "output.weight" not in gguf.tensors,
         "attention_bias": "blk.0.attn_q.bias" in gguf.tensors,
         "mlp_bias": "blk.0.ffn_gate.bias" in gguf.tensors,
     }
-    scaling = read_rope_scaling(gguf, prefix, head_dim)
-    if scaling is not None:
-        config["rope_scaling"] = scaling
-    _check_window(metadata, prefix)
-    return config
+    if model.has(_RMS_EPSILON) or not model.has("attention.layer_norm_epsilon"):
+        config["rms_norm_eps"] = model.number(_RMS_EPSILON)
+    rotary_dim = _read_rotary_dim(model, architecture)
+    if rotary_dim != model.head_dim:
+        config["partial_rotary_factor"] = rotary_dim / model.head_dim
+    if architecture.read_more is not None:
+        config |= architecture.read_more(model)
+    scaling = read_rope_scaling(model, rotary_dim)
+    return config if scaling is None else config | {"rope_scaling": scaling}
 
 
 def read_generation_config(metadata: Metadata) -> dict[str, JsonValue]:
     """What a package records of the sampling that the model's makers advise."""
     return {
-        name: _shortest(metadata.number(key))
+        name: shortest(metadata.number(key))
         for key, name in _SAMPLING_KEYS.items()
         if key in metadata
     }
 
 
-def _read_head_dim(metadata: Metadata, prefix: str, hidden_size: int, num_heads: int) -> int:
-    head_dim = metadata.integer(f"{prefix}.attention.key_length", hidden_size // num_heads)
-    for key in (f"{prefix}.attention.value_length", f"{prefix}.rope.dimension_count"):
-        if metadata.integer(key, head_dim) != head_dim:
-            raise metadata.error(key, f"differs from the head size {head_dim}: not supported")
+def _read_sizes(gguf: GgufFile, prefix: str) -> Model:
+    metadata = gguf.metadata
+    hidden_size = positive(metadata, f"{prefix}.embedding_length")
+    num_heads = positive(metadata, f"{prefix}.attention.head_count")
+    return Model(
+        gguf=gguf,
+        prefix=prefix,
+        num_layers=positive(metadata, f"{prefix}.block_count"),
+        num_heads=num_heads,
+        hidden_size=hidden_size,
+        head_dim=_read_head_dim(metadata, prefix, hidden_size // num_heads),
+    )
+
+
+def _read_head_dim(metadata: Metadata, prefix: str, default: int) -> int:
+    head_dim = metadata.integer(f"{prefix}.attention.key_length", default)
+    key = f"{prefix}.attention.value_length"
+    if metadata.integer(key, head_dim) != head_dim:
+        raise metadata.error(key, f"differs from the head size {head_dim}: not supported")
     if head_dim == 0 or head_dim % 2:
         raise ExportError(f"{metadata.path}: a head size of {head_dim} is not supported")
     return head_dim
+
+
+def _read_rotary_dim(model: Model, architecture: Architecture) -> int:
+    """How many numbers of a head rotate."""
+    key = "rope.dimension_count"
+    rotary_dim = model.positive(key, model.head_dim)
+    whole = rotary_dim == model.head_dim
+    if whole or (
+        architecture.rotates_a_part and rotary_dim < model.head_dim and not rotary_dim % 2
+    ):
+        return rotary_dim
+    raise model.metadata.error(
+        f"{model.prefix}.{key}", f"differs from the head size {model.head_dim}: not supported"
+    )
 
 
 def _read_vocab_size(gguf: GgufFile) -> int:
@@ -85,21 +113,3 @@ def _read_vocab_size(gguf: GgufFile) -> int:
             f"{metadata.path}: {vocab_size} tokens but {embedding.shape[0]} embeddings"
         )
     return vocab_size
-
-
-def _check_window(metadata: Metadata, prefix: str) -> None:
-    key = f"{prefix}.attention.sliding_window"
-    if metadata.integer(key, 0) > 0:
-        raise metadata.error(key, "asks for sliding-window attention, which is not supported")
-
-
-def _positive(metadata: Metadata, key: str, default: int | None = None) -> int:
-    value = metadata.integer(key, default)
-    if value == 0:
-        raise metadata.error(key, "is 0")
-    return value
-
-
-def _shortest(value: float) -> float:
-    """The shortest decimal that is the same float32: 1e-05 for 9.99999974e-06."""
-    return float(str(np.float32(value)))

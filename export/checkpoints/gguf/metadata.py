@@ -53,6 +53,10 @@ class Metadata:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
+    def is_list(self, key: str) -> bool:
+        """Whether there is such a key and its value is a list."""
+        return isinstance(self._values.get(key), list | np.ndarray)
+
     def text(self, key: str, default: str | None = None) -> str:
         value = self._get(key, default)
         if not isinstance(value, str):

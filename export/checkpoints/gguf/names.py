@@ -1,20 +1,24 @@
-"""GGUF's tensor names and row order as transformers has them."""
+"""GGUF's tensor names as transformers has them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from export.checkpoints.base import Tensor
-from export.checkpoints.gguf.rope import FACTORS_TENSOR
+from export.checkpoints.gguf.rope import FACTORS_TENSOR, LONG_TENSOR, SHORT_TENSOR
+
+LayerNames: TypeAlias = dict[str, str]
+"""Of a layer's tensors: what GGUF calls them, without or with `.weight` or `.bias`, and what
+transformers does; `{e}` stands for an expert, whose tensors GGUF stacks into one."""
 
 _WHOLE_MODEL: Mapping[str, str] = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
     "output": "lm_head",
 }
-_PER_LAYER: Mapping[str, str] = {
+LAYER: LayerNames = {
     "attn_norm": "input_layernorm",
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -25,16 +29,47 @@ _PER_LAYER: Mapping[str, str] = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_IGNORED = re.compile(rf"{re.escape(FACTORS_TENSOR)}|blk\.\d+\.attn_rot_embd\.weight")
+QK_NORMS: LayerNames = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
+PHI3_PACKED: LayerNames = {"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"}
+GEMMA_NORMS: LayerNames = {
+    "post_attention_norm": "post_attention_layernorm",
+    "ffn_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
+OLMO_NORMS: LayerNames = {
+    "post_attention_norm": "post_attention_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
+STARCODER2_MLP: LayerNames = {"ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"}
+EXPERTS: LayerNames = {
+    "ffn_gate_inp": "mlp.gate",
+    "ffn_gate_exps": "mlp.experts.{e}.gate_proj",
+    "ffn_up_exps": "mlp.experts.{e}.up_proj",
+    "ffn_down_exps": "mlp.experts.{e}.down_proj",
+}
+MIXTRAL_EXPERTS: LayerNames = {
+    "ffn_gate_inp": "block_sparse_moe.gate",
+    "ffn_gate_exps": "block_sparse_moe.experts.{e}.w1",
+    "ffn_up_exps": "block_sparse_moe.experts.{e}.w3",
+    "ffn_down_exps": "block_sparse_moe.experts.{e}.w2",
+}
+SINKS: LayerNames = {
+    "attn_sinks.weight": "self_attn.sinks",
+    "post_attention_norm": "post_attention_layernorm",
+    "ffn_gate_inp": "mlp.router",
+}
+
+_NO_WEIGHTS = "|".join(map(re.escape, (FACTORS_TENSOR, LONG_TENSOR, SHORT_TENSOR)))
+_IGNORED = re.compile(rf"{_NO_WEIGHTS}|blk\.\d+\.attn_rot_embd\.weight")
 _NAME = re.compile(r"(?:blk\.(?P<layer>0|[1-9]\d{0,5})\.)?(?P<part>\w+)\.(?P<kind>weight|bias)")
 
 
 @dataclass(frozen=True, slots=True)
-class HeadCounts:
-    """How many heads the rows of Q, and of K, are divided into."""
+class Stored:
+    """Where a tensor lies: in GGUF's of that name, of `expert` alone if it stacks several."""
 
-    queries: int
-    keys: int
+    name: str
+    expert: int | None = None
 
 
 def is_ignored(gguf_name: str) -> bool:
@@ -42,8 +77,8 @@ def is_ignored(gguf_name: str) -> bool:
     return _IGNORED.fullmatch(gguf_name) is not None
 
 
-def to_hugging_face(gguf_name: str) -> str | None:
-    """transformers' name of a tensor, None where it is not known."""
+def to_hugging_face(gguf_name: str, layer_names: LayerNames) -> str | None:
+    """transformers' name of a tensor, None where it is not known; `{e}` is left in it."""
     match = _NAME.fullmatch(gguf_name)
     if match is None:
         return None
@@ -51,31 +86,8 @@ def to_hugging_face(gguf_name: str) -> str | None:
     if layer is None:
         name = _WHOLE_MODEL.get(part)
         return name and f"{name}.{kind}"
-    name = _PER_LAYER.get(part)
+    whole = layer_names.get(f"{part}.{kind}")
+    if whole is not None:
+        return f"model.layers.{layer}.{whole}"
+    name = layer_names.get(part)
     return name and f"model.layers.{layer}.{name}.{kind}"
-
-
-def unpermute_rope(tensor: Tensor, heads: HeadCounts) -> Tensor:
-    """Q and K with their rows in transformers' order; any other tensor as it is.
-
-    llama.cpp's rotary embedding turns neighbouring rows (2j, 2j+1) of a head together,
-    transformers' turns row j with row j + D/2 (`D` the head size). Converters to GGUF therefore
-    reorder the rows of every head, which this undoes. Blocks lie along a row, so whole rows move
-    whatever the encoding.
-
-    Precondition: the rows divide evenly into that many heads of even size.
-    """
-    num_heads = _num_heads(tensor.name, heads)
-    if num_heads is None:
-        return tensor
-    rows, *rest = tensor.data.shape
-    pairs = tensor.data.reshape(num_heads, rows // num_heads // 2, 2, *rest)
-    return replace(tensor, data=pairs.swapaxes(1, 2).reshape(rows, *rest))
-
-
-def _num_heads(hugging_face_name: str, heads: HeadCounts) -> int | None:
-    if ".self_attn.q_proj." in hugging_face_name:
-        return heads.queries
-    if ".self_attn.k_proj." in hugging_face_name:
-        return heads.keys
-    return None

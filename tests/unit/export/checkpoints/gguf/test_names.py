@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from export.checkpoints.base import Encoding, Tensor
 from export.checkpoints.dequantize import dequantize
 from export.checkpoints.gguf.checkpoint import GgufCheckpoint
-from export.checkpoints.gguf.names import HeadCounts, to_hugging_face, unpermute_rope
+from export.checkpoints.gguf.layout import HeadCounts, unpermute_rope
+from export.checkpoints.gguf.names import LAYER, to_hugging_face
 from export.errors import ExportError
 from tests.unit.export.checkpoints.gguf import tiny_llama
 from tests.unit.export.checkpoints.writers import GGML_Q8_0, StoredTensor, f32, write
@@ -57,7 +58,7 @@ def permute(weight: NDArray[np.generic], num_heads: int) -> NDArray[np.generic]:
     ],
 )
 def test_names(gguf_name: str, expected: str | None) -> None:
-    assert to_hugging_face(gguf_name) == expected
+    assert to_hugging_face(gguf_name, LAYER) == expected
 
 
 def test_queries_and_keys_come_back_in_the_order_of_the_original(tmp_path: Path) -> None:
