@@ -8,20 +8,31 @@ import sys
 from collections.abc import Sequence
 
 from service.errors import StartupError
-from service.settings import Settings, read_settings
+from service.logs import log_to_stderr
+from service.settings import Settings, read_configuration
+from service.settings.shown import shown_configuration
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 after an orderly stop, 1 if it cannot start, 2 for wrong settings, 130
     if it was interrupted before it served."""
-    logging.basicConfig(format="retort: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+        configuration = read_configuration(
+            sys.argv[1:] if arguments is None else arguments, os.environ
+        )
     except StartupError as error:
         print(f"retort: {error.message}", file=sys.stderr)
         return 2
+    if configuration.prints_config:
+        print(shown_configuration(configuration), end="")
+        return 0
+    log_to_stderr(configuration.settings)
+    for name in configuration.ignored_variables:
+        _log.warning("%s is set; Retort has nothing of the kind and does not honour it", name)
     try:
-        _serve(settings)
+        _serve(configuration.settings)
     except StartupError as error:
         print(f"retort: {error.message}", file=sys.stderr)
         return 1

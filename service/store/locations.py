@@ -10,8 +10,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def models_folder(environment: Mapping[str, str]) -> Path:
-    """What `RETORT_MODELS` names, else the default. Raises ValueError as `expanded` does."""
-    given = environment.get("RETORT_MODELS")
+    """What `RETORT_MODELS` names, or where that is not set `OLLAMA_MODELS`, else the default.
+
+    Raises ValueError as `expanded` does.
+    """
+    given = environment.get("RETORT_MODELS") or environment.get("OLLAMA_MODELS")
     return expanded(given) if given else default_models_folder(environment)
 
 

@@ -47,3 +47,26 @@ def test_a_folder_of_nobody_is_a_wrong_setting(tmp_path: Path) -> None:
     finished = _run("--models", "~nobody-of-this-name/models")
     assert finished.returncode == 2
     assert len(finished.stderr.splitlines()) == 1
+
+
+def test_the_settings_are_printed_with_where_they_come_from(tmp_path: Path) -> None:
+    (tmp_path / "retort.toml").write_text("slots = 2\n")
+    finished = _run("--print-config", "--config", str(tmp_path / "retort.toml"), OLLAMA_DEBUG="1")
+    assert finished.returncode == 0
+    assert "port = 0  # --port\n" in finished.stdout
+    assert 'log_level = "debug"  # OLLAMA_DEBUG\n' in finished.stdout
+    assert f"slots = 2  # {tmp_path / 'retort.toml'}: slots\n" in finished.stdout
+    assert finished.stderr == ""
+
+
+def test_a_variable_that_cannot_be_honoured_is_named_at_start(tmp_path: Path) -> None:
+    finished = _run("--device", "cuda", OLLAMA_KV_CACHE_TYPE="q8_0")
+    warning, refusal = finished.stderr.splitlines()
+    assert warning.startswith("retort: warning: OLLAMA_KV_CACHE_TYPE is set")
+    assert "CUDAExecutionProvider" in refusal
+
+
+def test_help_tells_flags_and_variables() -> None:
+    told = " ".join(_run("--help").stdout.split())
+    assert "--keep-alive TIME" in told
+    assert "(default 5m) [RETORT_KEEP_ALIVE, OLLAMA_KEEP_ALIVE]" in told

@@ -28,6 +28,8 @@ def test_an_installed_service_keeps_them_with_the_users_data(
 def test_a_variable_names_another_folder() -> None:
     assert models_folder({"RETORT_MODELS": "/data/models"}) == Path("/data/models")
     assert models_folder({"RETORT_MODELS": "~/m"}) == Path.home() / "m"
+    assert models_folder({"OLLAMA_MODELS": "/o"}) == Path("/o")
+    assert models_folder({"RETORT_MODELS": "/r", "OLLAMA_MODELS": "/o"}) == Path("/r")
     assert models_folder({"RETORT_MODELS": ""}) == default_models_folder({})
     assert models_folder({}) == default_models_folder({})
 

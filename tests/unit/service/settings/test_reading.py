@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 
 from service.errors import StartupError
 from service.settings import Settings, read_settings
+from service.settings.values import ModelKeepAlive
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -27,6 +29,15 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "allowed_origins": (),
         "drain_timeout_s": 30.0,
         "export_default": True,
+        "keep_alive_s": 300.0,
+        "model_keep_alive": (),
+        "memory_limit_bytes": None,
+        "max_loaded_models": None,
+        "load_timeout_s": 300.0,
+        "preload": (),
+        "log_format": "text",
+        "log_level": "info",
+        "log_prompts": False,
     }
 
 
@@ -48,14 +59,23 @@ EVERY_FLAG = {
     "--api-key": "k",
     "--allow-origin": "https://chat.example",
     "--drain-timeout": "1.5",
+    "--keep-alive": "-1",
+    "--model-keep-alive": "llama3.2:1b=1h",
+    "--preload": "llama3.2:1b",
+    "--memory": "6GB",
+    "--max-models": "2",
+    "--load-timeout": "90",
+    "--log-format": "json",
+    "--log-level": "debug",
 }
-SWITCHES = ("--allow-public", "--no-default")
+SWITCHES = ("--allow-public", "--no-default", "--log-prompts")
 
 
 def test_every_setting_has_a_flag_and_a_variable_that_do_the_same() -> None:
     flags = [text for pair in EVERY_FLAG.items() for text in pair]
     named = {"RETORT_" + flag[2:].replace("-", "_").upper(): v for flag, v in EVERY_FLAG.items()}
     switched = {"RETORT_ALLOW_PUBLIC": "1", "RETORT_NO_DEFAULT": "true"}
+    switched["RETORT_LOG_PROMPTS"] = "1"
     settings = read_settings([*flags, *SWITCHES], {})
     assert settings == read_settings([], {**named, **switched})
     assert settings == Settings(
@@ -72,6 +92,15 @@ def test_every_setting_has_a_flag_and_a_variable_that_do_the_same() -> None:
         allowed_origins=("https://chat.example",),
         drain_timeout_s=1.5,
         export_default=False,
+        keep_alive_s=math.inf,
+        model_keep_alive=(ModelKeepAlive("llama3.2:1b", 3600),),
+        preload=("llama3.2:1b",),
+        memory_limit_bytes=6_000_000_000,
+        max_loaded_models=2,
+        load_timeout_s=90,
+        log_format="json",
+        log_level="debug",
+        log_prompts=True,
     )
     changed = [
         field.name
@@ -124,6 +153,19 @@ def test_several_keys_and_origins_can_be_given() -> None:
         ("--allow-origin", ""),
         ("--host", ""),
         ("--models", ""),
+        ("--keep-alive", "soon"),
+        ("--keep-alive", "5 m"),
+        ("--keep-alive", "1e3"),
+        ("--keep-alive", "-"),
+        ("--model-keep-alive", "5m"),
+        ("--model-keep-alive", "a="),
+        ("--load-timeout", "0"),
+        ("--memory", "6X"),
+        ("--memory", "0"),
+        ("--memory", "6iB"),
+        ("--max-models", "0"),
+        ("--log-format", "xml"),
+        ("--log-level", "loud"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line_naming_its_flag(flag: str, text: str) -> None:
