@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.engine.constraint import CompiledConstraint
@@ -13,11 +13,13 @@ from service.engine.request import SamplingParams
 class OutputForm:
     """What an output is held to: `constraint` decides token by token, and `check` tells what is
     wrong with a finished text, None if nothing is. With `completes` JSON that the
-    limit of tokens cuts is closed, by tokens that the model has no part in."""
+    limit of tokens cuts is closed, by tokens that the model has no part in. `relaxed` are the
+    pointers of a schema's keywords that are not enforced."""
 
     constraint: CompiledConstraint
     check: Callable[[str], str | None] | None = None
     completes: bool = False
+    relaxed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ import msgspec
 from service.api.facade import Model
 from service.api.work import off_loop_if_large
 from service.constraints.json_types import Json
-from service.constraints.prepare import PreparedForm, prepare_schema
-from service.errors import RequestError
+from service.constraints.prepare import DEFAULT_OPTIONS, PreparedForm, SchemaOptions, prepare_schema
+from service.errors import RequestError, UnsupportedSchema
 from service.options import OutputForm
 
 ANY_OBJECT = b'{"type":"object"}'
@@ -20,19 +20,30 @@ ANY_OBJECT = b'{"type":"object"}'
 
 @dataclass(frozen=True, slots=True)
 class AskedForm:
-    """A form that a request names; `prepare` may take its time if there are many bytes of it."""
+    """A form that a request names; `prepare` may take its time if there are many bytes of it.
 
-    prepare: Callable[[], PreparedForm]
+    What is no JSON takes no notice of the `options`.
+    """
+
+    prepare: Callable[[SchemaOptions], PreparedForm]
     num_bytes: int
-    is_json: bool = False
+    is_json: bool
+    options: SchemaOptions = DEFAULT_OPTIONS
 
     async def compiled(self, model: Model, *, completes: bool = False) -> OutputForm:
         """With `completes` JSON that is cut is closed.
 
         Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
         """
-        prepared = await off_loop_if_large(self.num_bytes, self.prepare)
-        return OutputForm(await model.compile(prepared.spec), prepared.check, completes)
+        form = await off_loop_if_large(self.num_bytes, lambda: self.prepare(self.options))
+        try:
+            constraint = await model.compile(form.spec)
+        except UnsupportedSchema:
+            if form.looser is None:
+                raise
+            form = form.looser
+            constraint = await model.compile(form.spec)
+        return OutputForm(constraint, form.check, completes, form.relaxed)
 
 
 async def output_form(
@@ -53,11 +64,16 @@ async def output_form(
 def schema_form(source: bytes, param: str, *, coerces_one_of: bool = False) -> AskedForm:
     """JSON under the schema whose JSON is `source`. RequestErrors name `param`."""
 
-    def prepare() -> PreparedForm:
+    def prepare(options: SchemaOptions) -> PreparedForm:
         schema = _parsed(source, param)
-        return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of)
+        return prepare_schema(schema, param=param, coerces_one_of=coerces_one_of, options=options)
 
     return AskedForm(prepare, len(source), is_json=True)
+
+
+def text_form(prepare: Callable[[], PreparedForm], num_bytes: int) -> AskedForm:
+    """Anything but JSON."""
+    return AskedForm(lambda _: prepare(), num_bytes, is_json=False)
 
 
 def _parsed(source: bytes, param: str) -> Json:

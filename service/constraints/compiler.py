@@ -34,9 +34,6 @@ _MAX_CACHED = 256
 _ESCAPES = 'nrbtf\\"'
 """Not \\u: a key spelled with it passes for one that the schema does not name."""
 
-_MAX_SPACE = r"[\x20\x0A\x0D\x09]{1,20}"
-"""Some models would go on with white space for ever."""
-
 
 class ConstraintCompiler:
     """Compiles for one model and keeps what was used last. Its methods are for the event loop."""
@@ -110,8 +107,8 @@ def _options(spec: OutputSpec) -> JsonCompileOptions:
         "coerce_one_of": spec.coerces_one_of,
         "json_allowed_escapes": _ESCAPES,
     }
-    if spec.allows_whitespace:
-        options["whitespace_pattern"] = _MAX_SPACE
+    if spec.whitespace is not None:
+        options["whitespace_pattern"] = spec.whitespace
     else:
         options["item_separator"] = ", "
         options["key_separator"] = ": "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from service.constraints.document import Document
 from service.constraints.json_types import Json
 from service.constraints.keywords import check_keywords
-from service.constraints.problem import SchemaProblem, Trail
+from service.constraints.problem import SchemaProblem, Trail, Unenforceable
 
 MAX_SCHEMAS = 4096
 MAX_REFERENCES_DEEP = 200
@@ -54,8 +54,13 @@ class Node:
 class GraphBuilder:
     """Builds the graph of what can be reached, depth first, checking each schema on the way."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(
+        self, document: Document, meet: Callable[[Unenforceable], None] | None = None
+    ) -> None:
+        """`meet` is told of each keyword that cannot be enforced: it raises that, or takes the
+        keyword away."""
         self._document = document
+        self._meet = meet
         self._nodes: dict[int, Node] = {}
         """By the identity of what was decoded, which the document keeps alive."""
 
@@ -73,13 +78,24 @@ class GraphBuilder:
             if len(order) == MAX_SCHEMAS:
                 raise SchemaProblem(None, None, f"there are more than {MAX_SCHEMAS} subschemas")
             order[node] = None
-            check_keywords(node.keywords, node.trail, self._document.draft)
+            self._check(node)
             self._fill(node)
             following = [*node.in_place(), *node.below()]
             stack += [
                 (below, num_references + (below is node.ref)) for below in reversed(following)
             ]
         return list(order)
+
+    def _check(self, node: Node) -> None:
+        while True:
+            try:
+                check_keywords(node.keywords, node.trail, self._document.draft)
+            except Unenforceable as problem:
+                if self._meet is None:
+                    raise
+                self._meet(problem)
+            else:
+                return
 
     def _node(self, trail: Trail, schema: Json) -> Node:
         if not isinstance(schema, dict):

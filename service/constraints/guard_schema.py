@@ -8,12 +8,14 @@ the size of what is checked, or bounded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder
 from service.constraints.json_types import Json
 from service.constraints.numbers import check_total, common_multiple
 from service.constraints.places import check_places, combines, divisor
-from service.constraints.problem import SchemaProblem
+from service.constraints.problem import SchemaProblem, Unenforceable
 from service.constraints.references import check_ends, in_place_order
 from service.errors import UnsupportedSchema
 
@@ -24,13 +26,14 @@ def check_schema(schema: Json, *, param: str) -> None:
     `param` is the request's field that holds the schema.
     """
     try:
-        _check(schema)
+        check_nodes(schema)
     except SchemaProblem as problem:
         raise UnsupportedSchema(str(problem), param=param) from None
 
 
-def _check(schema: Json) -> None:
-    nodes = GraphBuilder(read_document(schema)).build()
+def check_nodes(schema: Json, meet: Callable[[Unenforceable], None] | None = None) -> None:
+    """The same, raising SchemaProblem; `meet` as GraphBuilder has it."""
+    nodes = GraphBuilder(read_document(schema), meet).build()
     divisors = {divisor(node) for node in nodes if "multipleOf" in node.keywords}
     check_total({common_multiple([each]) for each in divisors}, None)
     has_references = any(node.ref is not None for node in nodes)

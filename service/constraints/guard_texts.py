@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from service.constraints.patterns import pattern_problem
@@ -10,6 +11,12 @@ from service.errors import UnsupportedSchema
 MAX_REGEX_BYTES = 64 << 10
 MAX_CHOICES = 10_000
 MAX_CHOICES_BYTES = 256 << 10
+MAX_WHITESPACE_CHARS = 100
+
+_SPACE = r"(?:[ \n\r\t]|\\[nrt]|\\x(?:20|0[9aAdD]))"
+_WHITESPACE = re.compile(
+    rf"(?:{_SPACE}|\[{_SPACE}+\]|\(\?:|[()|?*+]|\{{\d{{1,3}}(?:,\d{{0,3}})?\}})+"
+)
 
 
 def check_regex(pattern: str, *, param: str) -> None:
@@ -19,6 +26,16 @@ def check_regex(pattern: str, *, param: str) -> None:
     if problem is not None:
         raise UnsupportedSchema(
             f"The pattern cannot be enforced while decoding: {problem}.", param=param
+        )
+
+
+def check_whitespace(pattern: str, *, param: str) -> None:
+    """Raises UnsupportedSchema for a pattern that might match what may not stand in JSON."""
+    if len(pattern) > MAX_WHITESPACE_CHARS or not _WHITESPACE.fullmatch(pattern):
+        raise UnsupportedSchema(
+            "The pattern of white space must be made of spaces, \\n, \\r and \\t, in classes and "
+            f"groups, repeated or not, of at most {MAX_WHITESPACE_CHARS} characters.",
+            param=param,
         )
 
 

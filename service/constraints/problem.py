@@ -20,20 +20,35 @@ class SchemaProblem(Exception):
     def __init__(self, trail: Trail, keyword: str | None, reason: str) -> None:
         subject = reason if keyword is None else f"the keyword {keyword!r} {reason}"
         super().__init__(f"{pointer_of(trail)}: {subject}")
+        self.trail = trail
+        self.reason = reason
 
 
-def unenforceable(trail: Trail, keyword: str, detail: str = "") -> SchemaProblem:
-    """A keyword that means something the masks cannot hold an output to."""
-    return SchemaProblem(trail, keyword, f"cannot be enforced while decoding{detail}")
+class Unenforceable(SchemaProblem):
+    """A keyword that means something the masks cannot hold an output to: without it they could."""
+
+    def __init__(self, trail: Trail, keyword: str, reason: str) -> None:
+        super().__init__(trail, keyword, reason)
+        self.keyword = keyword
+
+
+def unenforceable(trail: Trail, keyword: str, detail: str = "") -> Unenforceable:
+    return Unenforceable(trail, keyword, f"cannot be enforced while decoding{detail}")
+
+
+def keys_of(trail: Trail) -> list[str | int]:
+    """From the document down to the place."""
+    keys: list[str | int] = []
+    while trail is not None:
+        trail, key = trail
+        keys.append(key)
+    return keys[::-1]
 
 
 def pointer_of(trail: Trail) -> str:
     """The JSON pointer, as a fragment: '#/properties/a'."""
-    tokens = []
-    while trail is not None:
-        trail, token = trail
-        tokens.append(str(token).replace("~", "~0").replace("/", "~1"))
-    return shortened("/".join(("#", *reversed(tokens))), _MAX_POINTER_LENGTH)
+    tokens = [str(key).replace("~", "~0").replace("/", "~1") for key in keys_of(trail)]
+    return shortened("/".join(("#", *tokens)), _MAX_POINTER_LENGTH)
 
 
 def shortened(text: str, max_length: int = 60) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+ANY_WHITESPACE = r"[\x20\x0A\x0D\x09]{1,20}"
+"""Some models would go on with white space for ever."""
+
 
 class OutputKind(Enum):
     JSON_SCHEMA = "json_schema"
@@ -16,13 +19,14 @@ class OutputKind(Enum):
 class OutputSpec:
     """`source` is the JSON of a schema, a regular expression, or a grammar in Lark's syntax.
 
-    JSON is compact unless `allows_whitespace`. With `coerces_one_of` an answer may match several
-    alternatives of a `oneOf`, where that they exclude each other cannot be proven. `param` is the
-    request's field that errors name.
+    Between the tokens of JSON may stand what the pattern `whitespace` matches; without one there
+    is a space behind commas and colons, and nothing else. With `coerces_one_of` an answer may
+    match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
+    `param` is the request's field that errors name.
     """
 
     kind: OutputKind
     source: str
     param: str
-    allows_whitespace: bool = False
+    whitespace: str | None = None
     coerces_one_of: bool = False

@@ -19,7 +19,7 @@ from service.api.facade import Model
 from service.api.forms import output_form
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.parameters import whole
-from service.api.openai.reply import new_id
+from service.api.openai.reply import new_id, relaxed_keywords
 from service.api.renaming import params_renamed
 from service.api.sampling import sampling_params
 from service.api.state import HttpRequest, pool_of
@@ -44,7 +44,7 @@ async def create_message(request: HttpRequest) -> ASGIApp:
     form = await output_form(asked_form(wire), model, completes=wire.complete_on_length)
     options = _generation_options(wire, max_tokens, model, prompt, form)
     generations = model.generate([prompt.token_ids], options)
-    head = MessageHead(new_id("msg_"), wire.model, max_tokens)
+    head = MessageHead(new_id("msg_"), wire.model, max_tokens, relaxed_keywords(form))
     if wire.stream:
         (generation,) = generations
         return StreamedReply(generations, MessageEvents(head, generation), ping=PING)

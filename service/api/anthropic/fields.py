@@ -31,6 +31,10 @@ MESSAGES: Mapping[str, Treatment] = {
     ),
     "stop_sequences": Honoured("up to 64 texts, none of which ever shows"),
     "stream": Honoured(),
+    "structured_outputs": Honoured(
+        "extension; json, json_object, regex, choice or grammar (Lark); of JSON "
+        "`disable_any_whitespace`, `whitespace_pattern`, `disable_additional_properties`, `lenient`"
+    ),
     "temperature": Honoured("0 to 1; without it, the package's default"),
     "top_k": Honoured(),
     "top_p": Honoured(),

@@ -19,6 +19,7 @@ from service.api.anthropic.schema import (
 from service.api.effort import effort_variables
 from service.api.facade import Model
 from service.api.forms import AskedForm, schema_form
+from service.api.openai.structured_outputs import with_structured
 from service.dialogue.message import Message
 from service.dialogue.prompt import TemplateOptions, TemplateValue
 from service.errors import RequestError, UnsupportedParameter
@@ -58,14 +59,21 @@ def template_options(wire: CountTokensRequest, model: Model) -> TemplateOptions:
 def asked_form(wire: MessagesRequest) -> AskedForm | None:
     """What the text is to be held to, None for free text. Raises RequestError where it would be
     cut by something else."""
-    if wire.output_config is None or wire.output_config.format is None:
-        return None
-    if wire.stop_sequences:
+    asked = with_structured(
+        _formatted(wire), wire.structured_outputs, format_param="output_config.format"
+    )
+    if asked is not None and wire.stop_sequences:
         raise RequestError(
             "'stop_sequences' cannot be combined with an output of a given format, which ends by "
             "itself.",
             param="stop_sequences",
         )
+    return asked
+
+
+def _formatted(wire: MessagesRequest) -> AskedForm | None:
+    if wire.output_config is None or wire.output_config.format is None:
+        return None
     return schema_form(bytes(wire.output_config.format.schema), "output_config.format.schema")
 
 

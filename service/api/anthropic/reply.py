@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UNSET
+
 from service.api.anthropic.errors import anthropic_error
 from service.api.anthropic.events import (
     BlockDelta,
@@ -30,6 +32,7 @@ from service.api.anthropic.schema import (
     ThinkingBlock,
 )
 from service.api.facade import Delta, Generation
+from service.api.openai.common_schema import RelaxedKeywords
 from service.api.sse import named_event
 from service.api.whole import Answer
 from service.engine.request import FinishReason
@@ -45,6 +48,7 @@ class MessageHead:
     id: str
     model: str
     max_tokens: int
+    relaxed_keywords: RelaxedKeywords = UNSET
 
     def message(
         self, generation: Generation, content: list[ContentBlock], stop: Stop | None
@@ -56,6 +60,7 @@ class MessageHead:
             stop_reason=None if stop is None else stop.stop_reason,
             stop_sequence=None if stop is None else stop.stop_sequence,
             usage=usage_of(generation),
+            relaxed_keywords=self.relaxed_keywords,
         )
 
     def stop(self, generation: Generation, finish_reason: FinishReason) -> Stop:

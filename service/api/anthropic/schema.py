@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from service.api.openai.common_schema import MAX_INT32, Count, ModelId, StopText
+from service.api.openai.common_schema import MAX_INT32, Count, ModelId, RelaxedKeywords, StopText
+from service.api.openai.format_schema import StructuredOutputs
 
 Nothing: TypeAlias = Annotated[list[None], Meta(max_length=0)] | None
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
@@ -84,6 +85,7 @@ class MessagesRequest(CountTokensRequest, frozen=True, kw_only=True):
     complete_on_length: bool | None = None
     stop_sequences: Annotated[list[StopText], Meta(max_length=64)] | None = None
     stream: bool | None = None
+    structured_outputs: StructuredOutputs | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
@@ -129,3 +131,4 @@ class MessageObject(msgspec.Struct, frozen=True, kw_only=True, tag="message"):
     stop_reason: StopReason | None = None
     stop_sequence: str | None = None
     usage: MessageUsage
+    relaxed_keywords: RelaxedKeywords = UNSET

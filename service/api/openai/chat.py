@@ -48,7 +48,7 @@ def _reply(wire: ChatRequest, model: Model, prompt: ChatPrompt, form: OutputForm
         form=form,
     )
     generations = model.generate([prompt.token_ids], options)
-    head = reply_head("chatcmpl-", wire.model, model.system_fingerprint)
+    head = reply_head("chatcmpl-", wire.model, model.system_fingerprint, form)
     token_bytes = model.token_bytes if wire.logprobs else None
     if wire.stream:
         usage_in = UsageIn.of(wire.stream_options)

@@ -50,6 +50,7 @@ class ChatReply:
             choices=[self._choice(index, answer) for index, answer in enumerate(answers)],
             usage=usage_of([answer.generation for answer in answers], len(answers)),
             system_fingerprint=head.system_fingerprint,
+            relaxed_keywords=head.relaxed_keywords,
         )
 
     def _choice(self, index: int, answer: Answer) -> Choice:
@@ -140,5 +141,6 @@ class ChatChunks:
             model=head.model,
             choices=choices,
             system_fingerprint=head.system_fingerprint,
+            relaxed_keywords=head.relaxed_keywords,
             usage=UNSET if self.usage_in is UsageIn.NO_CHUNK else usage,
         )

@@ -7,7 +7,13 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.openai.common_schema import Count, FinishReason, GenerationRequest, Usage
+from service.api.openai.common_schema import (
+    Count,
+    FinishReason,
+    GenerationRequest,
+    RelaxedKeywords,
+    Usage,
+)
 from service.api.openai.logprobs import ChatLogprobs
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
@@ -78,6 +84,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     choices: list[Choice]
     usage: Usage
     system_fingerprint: str
+    relaxed_keywords: RelaxedKeywords = UNSET
 
 
 class MessageDelta(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,3 +114,4 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     choices: list[ChunkChoice]
     system_fingerprint: str
     usage: Usage | UnsetType | None = UNSET
+    relaxed_keywords: RelaxedKeywords = UNSET

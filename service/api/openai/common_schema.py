@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, UnsetType
 
 from service.api.openai.format_schema import ResponseFormat, StructuredOutputs
 
@@ -89,4 +90,14 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens_details: CompletionTokensDetails = CompletionTokensDetails()
 
 
+RelaxedKeywords: TypeAlias = (
+    Annotated[
+        Sequence[str],
+        Meta(
+            description="An extension: JSON pointers of what a lenient request's schema asks for "
+            "and the answer was not held to."
+        ),
+    ]
+    | UnsetType
+)
 FinishReason: TypeAlias = Literal["stop", "length"]

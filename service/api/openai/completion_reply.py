@@ -185,5 +185,6 @@ def _reply(
         model=head.model,
         choices=choices,
         system_fingerprint=head.system_fingerprint,
+        relaxed_keywords=head.relaxed_keywords,
         usage=usage,
     )

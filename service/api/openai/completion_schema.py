@@ -11,6 +11,7 @@ from service.api.openai.common_schema import (
     FinishReason,
     GenerationRequest,
     NoneOrCount,
+    RelaxedKeywords,
     TokenId,
     Usage,
 )
@@ -52,3 +53,4 @@ class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
     choices: list[TextChoice]
     system_fingerprint: str
     usage: Usage | UnsetType | None = UNSET
+    relaxed_keywords: RelaxedKeywords = UNSET

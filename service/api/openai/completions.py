@@ -51,7 +51,7 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
         echoes=_echoes(model, prompts, encoded) if wire.echo else (),
         token_bytes=None if wire.logprobs is None else model.token_bytes,
     )
-    head = reply_head("cmpl-", wire.model, model.system_fingerprint)
+    head = reply_head("cmpl-", wire.model, model.system_fingerprint, form)
     if wire.stream:
         usage_in = UsageIn.of(wire.stream_options)
         return StreamedReply(generations, CompletionChunks(head, shape, generations, usage_in))

@@ -61,7 +61,10 @@ _GENERATION: Mapping[str, Treatment] = {
     "ignore_eos": Honoured("extension"),
     "min_tokens": Honoured("extension; no stop of any kind before"),
     "response_format": Honoured("text, json_object, json_schema; enforced, `strict` or not"),
-    "structured_outputs": Honoured("extension; json, json_object, regex, choice or grammar (Lark)"),
+    "structured_outputs": Honoured(
+        "extension; json, json_object, regex, choice or grammar (Lark); of JSON "
+        "`disable_any_whitespace`, `whitespace_pattern`, `disable_additional_properties`, `lenient`"
+    ),
     "complete_on_length": Honoured(
         "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"
     ),

@@ -43,10 +43,21 @@ ResponseFormat: TypeAlias = TextFormat | JsonObjectFormat | JsonSchemaFormat
 
 
 class StructuredOutputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """vLLM's extension: exactly one of these. `json` is a schema, or one as a string."""
+    """vLLM's extension: exactly one of the first five, or none beside another field that asks for
+    JSON. `json` is a schema, or one as a string.
+
+    The others are of JSON. Unless they are false, `disable_any_whitespace` has it on one line, and
+    `disable_additional_properties` closes objects that name properties and say nothing of others.
+    `lenient` leaves out keywords that cannot be enforced instead of refusing the request: those
+    that were come back as `relaxed_keywords`.
+    """
 
     json: msgspec.Raw = msgspec.field(default_factory=lambda: _NULL)
     json_object: bool | None = None
     regex: Text | None = None
     choice: Annotated[list[Text], Meta(min_length=1, max_length=_MAX_CHOICES)] | None = None
     grammar: Text | None = None
+    disable_any_whitespace: bool | None = None
+    disable_additional_properties: bool | None = None
+    whitespace_pattern: Text | None = None
+    lenient: bool | None = None

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import msgspec
-
 from service.api.facade import Model
 from service.api.forms import ANY_OBJECT, AskedForm, output_form, schema_form
 from service.api.openai.common_schema import GenerationRequest
@@ -13,9 +9,8 @@ from service.api.openai.format_schema import (
     JsonObjectFormat,
     JsonSchemaFormat,
     ResponseFormat,
-    StructuredOutputs,
 )
-from service.constraints.prepare import prepare_choices, prepare_grammar, prepare_regex
+from service.api.openai.structured_outputs import with_structured
 from service.errors import RequestError
 from service.options import OutputForm
 
@@ -36,15 +31,7 @@ async def requested_form(wire: GenerationRequest, model: Model) -> OutputForm | 
 
 def _asked(wire: GenerationRequest) -> AskedForm | None:
     formatted = None if wire.response_format is None else _from_format(wire.response_format)
-    structured = wire.structured_outputs
-    if structured is None:
-        return formatted
-    if formatted is not None:
-        raise RequestError(
-            "Only one of 'response_format' and 'structured_outputs' can say what the answer is.",
-            param="structured_outputs",
-        )
-    return _from_structured(structured)
+    return with_structured(formatted, wire.structured_outputs, format_param="response_format")
 
 
 def _from_format(given: ResponseFormat) -> AskedForm | None:
@@ -56,37 +43,6 @@ def _from_format(given: ResponseFormat) -> AskedForm | None:
             return schema_form(bytes(named.schema), _SCHEMA_PARAM, coerces_one_of=coerces)
         case _:
             return None
-
-
-def _from_structured(given: StructuredOutputs) -> AskedForm:
-    param = "structured_outputs"
-    found: list[AskedForm] = []
-    if bytes(given.json) != b"null":
-        found.append(schema_form(_unquoted(given.json), f"{param}.json"))
-    if given.json_object:
-        found.append(schema_form(ANY_OBJECT, f"{param}.json_object"))
-    if given.regex is not None:
-        prepare = partial(prepare_regex, given.regex, param=f"{param}.regex")
-        found.append(AskedForm(prepare, len(given.regex)))
-    if given.choice is not None:
-        prepare = partial(prepare_choices, given.choice, param=f"{param}.choice")
-        found.append(AskedForm(prepare, sum(map(len, given.choice))))
-    if given.grammar is not None:
-        prepare = partial(prepare_grammar, given.grammar, param=f"{param}.grammar")
-        found.append(AskedForm(prepare, len(given.grammar)))
-    if len(found) != 1:
-        raise RequestError(
-            "'structured_outputs' takes exactly one of json, json_object, regex, choice and "
-            "grammar.",
-            param=param,
-        )
-    return found[0]
-
-
-def _unquoted(raw: msgspec.Raw) -> bytes:
-    """A schema that came as a string of JSON, or as JSON."""
-    text = bytes(raw)
-    return msgspec.json.decode(text, type=str).encode() if text.startswith(b'"') else text
 
 
 def _check_ends(wire: GenerationRequest) -> None:

@@ -18,10 +18,12 @@ from service.api.facade import Generation
 from service.api.openai.common_schema import (
     CompletionTokensDetails,
     PromptTokensDetails,
+    RelaxedKeywords,
     StreamOptions,
     Usage,
 )
 from service.errors import RetortError
+from service.options import OutputForm
 
 DONE: Final = b"data: [DONE]\n\n"
 
@@ -39,10 +41,20 @@ class ReplyHead:
     created: int
     model: str
     system_fingerprint: str
+    relaxed_keywords: RelaxedKeywords = UNSET
 
 
-def reply_head(id_prefix: str, model: str, system_fingerprint: str) -> ReplyHead:
-    return ReplyHead(new_id(id_prefix), int(time.time()), model, system_fingerprint)
+def reply_head(
+    id_prefix: str, model: str, system_fingerprint: str, form: OutputForm | None
+) -> ReplyHead:
+    """`form` is what the answer is held to."""
+    relaxed = relaxed_keywords(form)
+    return ReplyHead(new_id(id_prefix), int(time.time()), model, system_fingerprint, relaxed)
+
+
+def relaxed_keywords(form: OutputForm | None) -> RelaxedKeywords:
+    """Where an answer's schema has keywords that it is not held to; unset if there are none."""
+    return form.relaxed if form is not None and form.relaxed else UNSET
 
 
 def new_id(prefix: str) -> str:

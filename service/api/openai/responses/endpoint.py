@@ -13,7 +13,7 @@ from service.api.body import read_json_body
 from service.api.facade import Model
 from service.api.forms import output_form
 from service.api.openai.decoder import RequestDecoder
-from service.api.openai.reply import new_id
+from service.api.openai.reply import new_id, relaxed_keywords
 from service.api.openai.responses.draft import Draft
 from service.api.openai.responses.fields import INPUT_TOKENS, RESPONSES
 from service.api.openai.responses.input import read_input, to_messages
@@ -143,4 +143,5 @@ def _response(wire: ResponsesRequest, options: GenerationOptions) -> ResponseObj
         tool_choice=wire.tool_choice if isinstance(wire.tool_choice, str) else "auto",
         top_logprobs=wire.top_logprobs or 0,
         top_p=options.sampling.top_p,
+        relaxed_keywords=relaxed_keywords(options.form),
     )

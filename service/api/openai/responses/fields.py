@@ -35,6 +35,10 @@ RESPONSES: Mapping[str, Treatment] = {
     "metadata": Honoured("comes back with the response"),
     "store": Honoured("in memory, where those unused for longest make room; true without it"),
     "stream": Honoured(),
+    "structured_outputs": Honoured(
+        "extension; json, json_object, regex, choice or grammar (Lark); of JSON "
+        "`disable_any_whitespace`, `whitespace_pattern`, `disable_additional_properties`, `lenient`"
+    ),
     "temperature": Honoured("0 takes the likeliest token; without it, the package's default"),
     "top_logprobs": Honoured("0 to 20, with `include`"),
     "top_p": Honoured(),

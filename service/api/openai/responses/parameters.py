@@ -15,6 +15,7 @@ from service.api.openai.responses.schema import (
     JsonSchema,
     ResponsesRequest,
 )
+from service.api.openai.structured_outputs import with_structured
 from service.api.sampling import sampling_params
 from service.dialogue.prompt import ChatPrompt, TemplateOptions
 from service.errors import RequestError, UnsupportedParameter
@@ -52,7 +53,11 @@ def template_options(wire: InputTokensRequest, model: Model) -> TemplateOptions:
 
 
 def asked_form(wire: ResponsesRequest) -> AskedForm | None:
-    """What the text is to be held to, None for free text."""
+    """What the text is to be held to, None for free text. Raises RequestError."""
+    return with_structured(_formatted(wire), wire.structured_outputs, format_param="text.format")
+
+
+def _formatted(wire: ResponsesRequest) -> AskedForm | None:
     match None if wire.text is None else wire.text.format:
         case JsonObject():
             return schema_form(ANY_OBJECT, "text.format")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from service.api.openai.common_schema import Count, ModelId
-from service.api.openai.format_schema import FormatName
+from service.api.openai.common_schema import Count, ModelId, RelaxedKeywords
+from service.api.openai.format_schema import FormatName, StructuredOutputs
 from service.api.openai.responses.items import Item, Nothing
 
 LOGPROBS = "message.output_text.logprobs"
@@ -95,6 +95,7 @@ class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
     metadata: Metadata | None = None
     store: bool | None = None
     stream: bool | None = None
+    structured_outputs: StructuredOutputs | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
@@ -170,6 +171,7 @@ class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float
     truncation: Literal["disabled"] = "disabled"
     usage: ResponseUsage | None = None
+    relaxed_keywords: RelaxedKeywords = UNSET
 
 
 class ItemList(msgspec.Struct, frozen=True, kw_only=True):

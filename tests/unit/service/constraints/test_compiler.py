@@ -13,7 +13,7 @@ import pytest
 
 from service.constraints.compiler import ConstraintCompiler
 from service.constraints.matcher import AfterThoughts
-from service.constraints.spec import OutputKind, OutputSpec
+from service.constraints.spec import ANY_WHITESPACE, OutputKind, OutputSpec
 from service.engine.bitmask import new_bits
 from service.engine.constraint import Constraint, ConstraintError
 from service.errors import Overloaded, PackageCorrupt, UnsupportedSchema
@@ -51,8 +51,8 @@ FRIENDS = {
 }
 
 
-def schema_spec(schema: object, **changes: bool) -> OutputSpec:
-    return OutputSpec(OutputKind.JSON_SCHEMA, json.dumps(schema), "response_format", **changes)
+def schema_spec(schema: object, whitespace: str | None = None) -> OutputSpec:
+    return OutputSpec(OutputKind.JSON_SCHEMA, json.dumps(schema), "response_format", whitespace)
 
 
 def _consume_all(constraint: Constraint, token_ids: Sequence[int]) -> None:
@@ -100,7 +100,9 @@ async def test_json_is_on_one_line_unless_it_may_have_white_space(
 ) -> None:
     spread = '{"friends":\n  []}'
     for allows, fits in ((False, False), (True, True)):
-        compiled = await compiler.compile(schema_spec(FRIENDS, allows_whitespace=allows))
+        compiled = await compiler.compile(
+            schema_spec(FRIENDS, whitespace=ANY_WHITESPACE if allows else None)
+        )
         state = compiled.begin()
         try:
             for token_id in small.encode_plain(spread):
@@ -167,7 +169,7 @@ async def test_a_named_key_cannot_be_spelled_otherwise(
 async def test_the_same_is_compiled_once(compiler: ConstraintCompiler) -> None:
     first = await compiler.compile(schema_spec(FRIENDS))
     assert await compiler.compile(schema_spec(FRIENDS)) is first
-    assert await compiler.compile(schema_spec(FRIENDS, allows_whitespace=True)) is not first
+    assert await compiler.compile(schema_spec(FRIENDS, whitespace=ANY_WHITESPACE)) is not first
 
 
 async def test_outputs_do_not_share_their_state(

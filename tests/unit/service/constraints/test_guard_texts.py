@@ -7,7 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from service.constraints.guard import check_choices, check_grammar, check_regex
+from service.constraints.guard import (
+    check_choices,
+    check_grammar,
+    check_regex,
+    check_whitespace,
+)
 from service.errors import UnsupportedSchema
 
 GRAMMAR = r"""
@@ -81,3 +86,15 @@ def test_choices() -> None:
         with pytest.raises(UnsupportedSchema) as refused:
             check_choices(choices, param="structured_outputs.choice")
         assert refused.value.param == "structured_outputs.choice"
+
+
+@pytest.mark.parametrize("pattern", [" ", "[\\n\\t ]*", "[ ]?", "(?: |\\n){0,3}", "\\x20+", "\n"])
+def test_white_space_that_json_may_have(pattern: str) -> None:
+    check_whitespace(pattern, param="p")
+
+
+@pytest.mark.parametrize("pattern", ["a", "\\s*", "[ -z]", "[^ ]", "[ ?]", "1", "[]", " " * 101])
+def test_white_space_that_json_may_not_have(pattern: str) -> None:
+    with pytest.raises(UnsupportedSchema) as raised:
+        check_whitespace(pattern, param="p")
+    assert raised.value.param == "p"

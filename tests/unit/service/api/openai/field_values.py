@@ -166,10 +166,24 @@ _GENERATION: Mapping[str, Field] = {
                 {"json_object": True},
                 {"regex": "[a-z]+"},
                 {"grammar": 'start: "a" | "b"'},
+                {"json": {"not": {}}, "lenient": True, "whitespace_pattern": "[ \n]*"},
+                {
+                    "json_object": True,
+                    "disable_any_whitespace": False,
+                    "disable_additional_properties": False,
+                },
             ]
         ),
         st.sampled_from(
-            [{}, {"regex": "a", "json_object": True}, {"choice": []}, {"json": {"not": {}}}]
+            [
+                {},
+                {"regex": "a", "json_object": True},
+                {"choice": []},
+                {"json": {"not": {}}},
+                {"disable_any_whitespace": False},
+                {"json_object": True, "whitespace_pattern": "."},
+                {"regex": "a", "lenient": True},
+            ]
         )
         | st.dictionaries(_text.map("x".__add__), anything, min_size=1, max_size=2)
         | st.booleans()

@@ -1,0 +1,76 @@
+"""Schemas without the keywords that cannot be enforced, for who would rather have the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from service.constraints.document import read_document
+from service.constraints.graph import GraphBuilder
+from service.constraints.guard import check_nodes
+from service.constraints.json_types import Json
+from service.constraints.problem import (
+    SchemaProblem,
+    Trail,
+    Unenforceable,
+    keys_of,
+    pointer_of,
+)
+from service.errors import UnsupportedSchema
+
+MAX_RELAXED = 32
+"""More than these say that the schema is not for an answer. Each may cost another check."""
+
+
+def relax_schema(schema: Json, *, param: str) -> tuple[Json, Sequence[str]]:
+    """A copy without what cannot be enforced, and the JSON pointers of the keywords that it lacks.
+
+    Raises UnsupportedSchema for what is no schema, could do harm, or would lose too much.
+    """
+    try:
+        read_document(schema)
+        relaxation = _Relaxation(deepcopy(schema))
+        relaxation.run()
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+    return relaxation.schema, relaxation.pointers
+
+
+def pointers_of(keyword: str, schema: Json) -> Sequence[str]:
+    """Where a schema that has passed the guard has that keyword."""
+    nodes = GraphBuilder(read_document(schema)).build()
+    return [pointer_of((node.trail, keyword)) for node in nodes if keyword in node.keywords]
+
+
+@dataclass(slots=True)
+class _Relaxation:
+    schema: Json
+    pointers: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Some problems are found only once others are gone."""
+        while True:
+            try:
+                check_nodes(self.schema, self._drop)
+            except Unenforceable as problem:
+                self._drop(problem)
+            else:
+                return
+
+    def _drop(self, problem: Unenforceable) -> None:
+        schema = self._at(problem.trail)
+        is_full = len(self.pointers) == MAX_RELAXED
+        if is_full or not isinstance(schema, dict) or problem.keyword not in schema:
+            raise SchemaProblem(problem.trail, problem.keyword, problem.reason)
+        del schema[problem.keyword]
+        self.pointers.append(pointer_of((problem.trail, problem.keyword)))
+
+    def _at(self, trail: Trail) -> Json:
+        value = self.schema
+        for key in keys_of(trail):
+            if isinstance(value, dict):
+                value = value.get(str(key))
+            elif isinstance(value, list) and str(key).isdigit():
+                value = value[int(key)]
+        return value
