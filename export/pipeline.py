@@ -18,9 +18,9 @@ from export.recipe import Facts, Job, Material, Recipe
 from export.sources.base import Origin
 from export.sources.cache import require_space
 from export.sources.resolver import look_up
+from service.store.files import record_files
 from service.store.manifest import Source, write_manifest
 from service.store.names import ModelName
-from service.store.packages import record_files
 from service.store.publish import staged
 
 DOWNLOADS = ".downloads"

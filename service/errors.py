@@ -11,11 +11,13 @@ RetortError
 │   ├── InvalidApiKey         401
 │   ├── Forbidden             403
 │   ├── ModelNotFound         404
+│   ├── ModelInUse            409  its files are held open, which Windows does not let go of
 │   ├── ResponseNotFound      404  a response that is not, or no longer, stored
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
 ├── Overloaded                429  the queue is full
 ├── EngineFailure             500  a step failed; the request is lost, the server is not
+├── StoreFailure              500  a model could not be written or removed; the old state stands
 ├── ShuttingDown              503
 ├── PackageCorrupt            503  a package's files are not what its manifest says
 ├── WrongDevice               503  a package was made for another device
@@ -108,6 +110,11 @@ class ModelNotFound(RequestError):
     code = "model_not_found"
 
 
+class ModelInUse(RequestError):
+    status = 409
+    code = "model_in_use"
+
+
 class ResponseNotFound(RequestError):
     status = 404
     code = "response_not_found"
@@ -132,6 +139,10 @@ class Overloaded(RetortError):
 
 class EngineFailure(RetortError):
     code = "engine_failure"
+
+
+class StoreFailure(RetortError):
+    code = "store_failure"
 
 
 class ShuttingDown(RetortError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from llguidance import LLTokenizer
@@ -37,8 +36,9 @@ from service.options import GenerationOptions
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
+from service.store.integrity import checked_package
 from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
-from service.store.packages import Package, check_hashes, check_sizes
+from service.store.packages import Package
 from service.text.tokenizer import Tokenizer
 
 
@@ -60,16 +60,10 @@ class LoadedModel:
         self.manifest: Manifest = package.manifest
         self.context_length = settings.served_context_length(self.manifest.context_length)
         _check_device(package, provider)
-        check_sizes(package)
-        with ThreadPoolExecutor(1) as threads:
-            hashes = threads.submit(check_hashes, package)
-            try:
-                self.tokenizer = _read_tokenizer(package)
-                self._template = _read_template(package, self.tokenizer)
-                runner = self._load_runner(package, provider, settings)
-            finally:
-                # Which file was damaged says more than what a reader made of it.
-                hashes.result()
+        with checked_package(package):
+            self.tokenizer = _read_tokenizer(package)
+            self._template = _read_template(package, self.tokenizer)
+            runner = self._load_runner(package, provider, settings)
         self._compiler = ConstraintCompiler(
             lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
         )

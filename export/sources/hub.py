@@ -25,7 +25,7 @@ from export.sources.base import Fetched, Origin
 from export.sources.cache import exclusive, make_folder, require_space, watched
 from export.sources.hub_client import HubClient, HubFile, HubUnreachableError, Listing
 from export.sources.hub_files import select_files
-from service.store.packages import hash_file
+from service.store.files import hash_file
 
 
 @dataclass(frozen=True, slots=True)

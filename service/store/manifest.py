@@ -201,7 +201,11 @@ class _Head(msgspec.Struct):
 
 def read_manifest(folder: Path) -> AnyManifest:
     """Raises OSError if there is none, ValueError (one line) if it is not one of this version."""
-    raw = (folder / MANIFEST_NAME).read_bytes()
+    return parse_manifest((folder / MANIFEST_NAME).read_bytes())
+
+
+def parse_manifest(raw: bytes) -> AnyManifest:
+    """Raises ValueError (one line) for what is no manifest of this version."""
     try:
         head = msgspec.json.decode(raw, type=_Head)
         if head.format != FORMAT_VERSION:

@@ -1,45 +1,87 @@
-"""The packages of a store: found by name, listed, checked against their manifests."""
+"""The models of a store: found by name, listed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from service.errors import ModelNotFound, PackageCorrupt, WrongModelKind
+from service.store.layout import Layout
 from service.store.manifest import (
     MANIFEST_NAME,
+    AnyManifest,
     EncoderManifest,
-    FileRecord,
     Manifest,
-    read_manifest,
+    parse_manifest,
 )
 from service.store.names import ModelName
+from service.store.overrides import NO_OVERRIDES, Overrides, RequestDefaults, request_defaults
+from service.store.record import RECORD_NAME, Record, digest_of, read_record
 
 _MAX_DEPTH = 4
-_CHUNK_BYTES = 1 << 20
 _HIDDEN = "."
 
+ManifestT = TypeVar("ManifestT", Manifest, EncoderManifest)
+
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class _Named(Generic[ManifestT]):
+    """A package under one of its names.
+
+    `digest` is that of its manifest, and so of all its files: packages that share it may share
+    what was loaded from them. Under a copied or derived name there is a `record`, and `folder`
+    lies elsewhere.
+    """
+
+    name: ModelName
+    folder: Path
+    manifest: ManifestT
+    digest: str = ""
+    record: Record | None = None
+
+    @property
+    def overrides(self) -> Overrides:
+        """What holds instead of what the package says."""
+        return NO_OVERRIDES if self.record is None else self.record.overrides
+
+    @property
+    def created(self) -> int:
+        """When it got this name, in seconds since the epoch."""
+        return self.manifest.created if self.record is None else self.record.created
+
+    @property
+    def parent(self) -> str | None:
+        """The model that it was copied or derived from."""
+        return None if self.record is None else self.record.parent
+
+    @property
+    def id(self) -> str:
+        """A sha256 that is the same for models that answer the same."""
+        if self.overrides == NO_OVERRIDES:
+            return self.digest
+        said = msgspec.json.encode(self.overrides)
+        return hashlib.sha256(self.digest.encode() + said).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Package(_Named[Manifest]):
     """A published package of a decoder: a folder and the manifest in it."""
 
-    name: ModelName
-    folder: Path
-    manifest: Manifest
+    @property
+    def defaults(self) -> RequestDefaults:
+        """What requests get that do not say themselves how to generate."""
+        return request_defaults(self.manifest.generation, self.overrides.parameters)
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderPackage:
+class EncoderPackage(_Named[EncoderManifest]):
     """A published package of an encoder."""
-
-    name: ModelName
-    folder: Path
-    manifest: EncoderManifest
 
 
 AnyPackage: TypeAlias = Package | EncoderPackage
@@ -47,9 +89,13 @@ AnyPackage: TypeAlias = Package | EncoderPackage
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The packages below `root`, each in the folder that its name gives."""
+    """The models below `root`, read anew at every call, so that changes are seen at once."""
 
     root: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.root)
 
     def find(self, text: str) -> AnyPackage:
         """The package called `text`. Raises ModelNotFound, or PackageCorrupt if it is damaged."""
@@ -57,15 +103,18 @@ class Store:
             name = ModelName.parse(text)
         except ValueError:
             raise _unknown(text) from None
-        folder = self.root / name.folder
-        try:
-            return _read(name, folder)
-        except (FileNotFoundError, NotADirectoryError):
-            raise _unknown(text) from None
-        except (OSError, ValueError) as error:
-            # An OSError's own text tells the path, which is not the client's to know.
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise PackageCorrupt(f"The package of model {name} cannot be read: {reason}") from error
+        for candidate in dict.fromkeys((name, name.without_hub)):
+            try:
+                return self._find(candidate)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError) as error:
+                # An OSError's own text tells the path, which is not the client's to know.
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise PackageCorrupt(
+                    f"The package of model {candidate} cannot be read: {reason}"
+                ) from error
+        raise _unknown(text)
 
     def decoder(self, text: str) -> Package:
         """As `find`; WrongModelKind if the package generates no text."""
@@ -87,74 +136,89 @@ class Store:
     def packages(self) -> list[AnyPackage]:
         """All readable packages by name; a damaged one is left out, as `find` would refuse it."""
         found: list[AnyPackage] = []
-        for folder in self._folders():
+        for name in self.names():
             try:
-                name = ModelName.from_folder(PurePosixPath(*folder.relative_to(self.root).parts))
-                found.append(_read(name, folder))
+                found.append(self._find(name))
             except (OSError, ValueError):
                 continue
-        return sorted(found, key=lambda package: package.name)
+        return found
 
-    def _folders(self) -> Iterator[Path]:
-        level = [self.root]
-        for _ in range(_MAX_DEPTH):
-            level = [child for folder in level for child in _children(folder)]
-            yield from level
+    def names(self) -> list[ModelName]:
+        """All names that stand for something, be it damaged."""
+        layout = self.layout
+        # In this order, as `_find` looks, what is being replaced meanwhile is met somewhere.
+        roots = (layout.root, layout.replaced_models, layout.root)
+        return sorted({name for root in roots for name in _names_in(root)})
 
+    def _find(self, name: ModelName) -> AnyPackage:
+        """Raises FileNotFoundError, NotADirectoryError, OSError or ValueError."""
+        place, replaced = self.layout.model(name), self.layout.replaced(name)
+        # Between two renames what is being replaced is still the model, and afterwards it is gone.
+        for folder in (place, replaced):
+            try:
+                return self._read(name, folder)
+            except FileNotFoundError:
+                continue
+        return self._read(name, place)
 
-def check_sizes(package: AnyPackage) -> None:
-    """Raises PackageCorrupt if a file is missing, no regular file, or of another size."""
-    for name, record in package.manifest.files.items():
-        path = package.folder / name
-        if path.is_symlink() or not path.is_file():
-            raise PackageCorrupt(f"The package of model {package.name} lacks its file {name}.")
-        size = path.stat().st_size
-        if size != record.size:
-            raise PackageCorrupt(
-                f"The package of model {package.name} is damaged: {name} has {size} bytes instead "
-                f"of {record.size}. Export the model again."
-            )
+    def _read(self, name: ModelName, folder: Path) -> AnyPackage:
+        try:
+            raw = (folder / MANIFEST_NAME).read_bytes()
+        except FileNotFoundError:
+            return self._behind(name, read_record(folder))
+        return _package(name, folder, parse_manifest(raw), digest_of(raw))
 
+    def _behind(self, name: ModelName, record: Record) -> AnyPackage:
+        folder, raw = self._package_of(record)
+        manifest = parse_manifest(raw)
+        _check_record(record, manifest)
+        return _package(name, folder, manifest, record.package, record)
 
-def check_hashes(package: AnyPackage) -> None:
-    """Reads every file. Raises PackageCorrupt if one is not what the manifest says."""
-    with ThreadPoolExecutor(2) as threads:
-        files = package.manifest.files
-        digests = threads.map(lambda name: _hash_or_refuse(package, name), files)
-        for (name, record), digest in zip(files.items(), digests, strict=True):
-            if digest != record.sha256:
-                raise PackageCorrupt(
-                    f"The package of model {package.name} is damaged: {name} has sha256 {digest} "
-                    f"instead of {record.sha256}. Export the model again."
-                )
-
-
-def record_files(folder: Path) -> dict[str, FileRecord]:
-    """Size and hash of every file in `folder` but the manifest, by name."""
-    paths = sorted(path for path in folder.iterdir() if path.name != MANIFEST_NAME)
-    return {
-        path.name: FileRecord(size=path.stat().st_size, sha256=hash_file(path)) for path in paths
-    }
-
-
-def hash_file(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
-    """The sha256 of a file, in hexadecimal. `on_bytes` hears how many bytes were read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            on_bytes(len(chunk))
-    return digest.hexdigest()
+    def _package_of(self, record: Record) -> tuple[Path, bytes]:
+        """The folder of a record's package and the manifest in it. Raises ValueError."""
+        layout, home = self.layout, ModelName.parse(record.home)
+        places = (layout.model(home), layout.replaced(home), layout.parked(record.package))
+        # It may move while it is looked for, but in this order alone, or back to the first place.
+        for folder in (*places, *places):
+            try:
+                raw = (folder / MANIFEST_NAME).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if digest_of(raw) == record.package:
+                return folder, raw
+        raise ValueError(f"the package that it names, once {home}, is not in the store any more")
 
 
-def _read(name: ModelName, folder: Path) -> AnyPackage:
-    manifest = read_manifest(folder)
+def check_context(wanted: int | None, manifest: AnyManifest) -> None:
+    """Raises ValueError for a context longer than the package's."""
+    if wanted is not None and wanted > manifest.context_length:
+        raise ValueError(
+            f"num_ctx {wanted} is more than the {manifest.context_length} tokens of its context"
+        )
+
+
+def _check_record(record: Record, manifest: AnyManifest) -> None:
+    check_context(record.overrides.parameters.num_ctx, manifest)
+
+
+def _package(
+    name: ModelName,
+    folder: Path,
+    manifest: AnyManifest,
+    digest: str,
+    record: Record | None = None,
+) -> AnyPackage:
     if isinstance(manifest, EncoderManifest):
-        return EncoderPackage(name, folder, manifest)
-    return Package(name, folder, manifest)
+        return EncoderPackage(name, folder, manifest, digest, record)
+    return Package(name, folder, manifest, digest, record)
 
 
-def _children(folder: Path) -> list[Path]:
+def is_model(folder: Path) -> bool:
+    """Whether a package or a record lies there, be it damaged."""
+    return any((folder / file).exists() for file in (MANIFEST_NAME, RECORD_NAME))
+
+
+def subfolders(folder: Path) -> list[Path]:
     """The visible folders in `folder`; none if it cannot be read or was just replaced."""
     try:
         return [child for child in folder.iterdir() if child.name[0] != _HIDDEN and child.is_dir()]
@@ -162,14 +226,14 @@ def _children(folder: Path) -> list[Path]:
         return []
 
 
-def _hash_or_refuse(package: AnyPackage, name: str) -> str:
-    try:
-        return hash_file(package.folder / name)
-    except OSError as error:
-        raise PackageCorrupt(
-            f"The package of model {package.name} is damaged: {name} cannot be read "
-            f"({error.strerror}). Export the model again."
-        ) from error
+def _names_in(root: Path) -> Iterator[ModelName]:
+    level = [root]
+    for _ in range(_MAX_DEPTH):
+        level = [child for folder in level for child in subfolders(folder)]
+        for folder in filter(is_model, level):
+            # Folders of other names are not the store's.
+            with suppress(ValueError):
+                yield ModelName.from_folder(PurePosixPath(*folder.relative_to(root).parts))
 
 
 def _unknown(text: str) -> ModelNotFound:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from service.errors import ModelNotFound
-from service.store.packages import AnyPackage, Store, check_hashes, check_sizes
+from service.store.integrity import check_hashes, check_sizes
+from service.store.packages import AnyPackage, Store
 
 _RUN_WITH = """
 import runpy, sys

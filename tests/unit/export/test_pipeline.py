@@ -22,8 +22,9 @@ from export.progress import Progress, Style
 from export.recipe import Job
 from export.sources.base import Fetched, Origin
 from export.sources.resolver import Resolved
+from service.store.integrity import check_hashes, check_sizes
 from service.store.manifest import Manifest
-from service.store.packages import Package, Store, check_hashes, check_sizes
+from service.store.packages import Package, Store
 from tests.unit.export.checkpoints.gguf import tiny_llama
 from tests.unit.export.golden_llama import BIASED, TIED, copy
 

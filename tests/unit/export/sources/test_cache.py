@@ -11,7 +11,7 @@ import pytest
 from export.errors import ExportError
 from export.progress import Progress, Step, Style
 from export.sources.cache import exclusive, largest_file, require_space, watched
-from service.store.packages import hash_file
+from service.store.files import hash_file
 
 
 def test_growth_on_the_disk_is_reported_while_it_happens(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from export.progress import Progress, Style
 from export.sources.base import Fetched
 from export.sources.hub import HubSource
 from export.sources.hub_client import HubClient
-from service.store.packages import hash_file
+from service.store.files import hash_file
 from tests.unit.export.sources.hub_standin import COMMIT, REPO, Hub, serving
 
 WEIGHTS = bytes(range(256)) * 4096  # 1 MiB

@@ -2,8 +2,8 @@
 
     python -m tests.unit.service.store.publisher ROOT NAME MODE
 
-`loop` publishes one package after the other until it is killed. `hold` builds one, says "held"
-and publishes it when a line arrives. `die` kills itself between the two renames of a replacement.
+`hold` builds one, says "held" and publishes it when a line arrives. `die` kills itself between the
+two renames of a replacement.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
 from service.store.names import ModelName
@@ -28,12 +27,6 @@ def _say(text: str) -> None:
 def _publish(root: Path, name: ModelName, content: bytes) -> None:
     with staged(root, name, lambda: _say("waiting")) as folder:
         fill(folder, str(name), content)
-
-
-def _loop(root: Path, name: ModelName) -> None:
-    _say("started")
-    for number in count(os.getpid()):
-        _publish(root, name, str(number).encode() * 5000)
 
 
 def _hold(root: Path, name: ModelName) -> None:
@@ -59,7 +52,7 @@ def _die(root: Path, name: ModelName) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     root, name, mode = arguments
-    modes = {"loop": _loop, "hold": _hold, "die": _die}
+    modes = {"hold": _hold, "die": _die}
     modes[mode](Path(root), ModelName.parse(name))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from service.store.files import record_files
 from service.store.manifest import (
     Architecture,
     FileRecord,
@@ -16,7 +17,7 @@ from service.store.manifest import (
     write_manifest,
 )
 from service.store.names import ModelName
-from service.store.packages import Package, record_files
+from service.store.packages import Package
 
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"

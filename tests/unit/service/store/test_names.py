@@ -14,6 +14,8 @@ _TEXTS = st.one_of(
     st.text(max_size=60),
     st.builds("/".join, st.lists(_PARTS, min_size=1, max_size=4)),
     st.builds("{}/{}:{}".format, _PARTS, _PARTS, _PARTS),
+    st.builds("{}:{}/{}/{}".format, _PARTS, st.integers(0, 99_999), _PARTS, _PARTS),
+    st.builds("library/{}".format, _PARTS),
 )
 
 
@@ -25,6 +27,12 @@ _TEXTS = st.one_of(
         ("smollm2:latest", ("smollm2",), "latest"),
         ("Qwen/Qwen2.5-0.5B", ("qwen", "qwen2.5-0.5b"), "latest"),
         ("hf.co/Org/Repo:Q4_K_M", ("hf.co", "org", "repo"), "q4_k_m"),
+        ("library/smollm2:135m", ("smollm2",), "135m"),
+        ("registry.ollama.ai/library/smollm2", ("smollm2",), "latest"),
+        ("registry.ollama.ai/org/model", ("registry.ollama.ai", "org", "model"), "latest"),
+        ("localhost:5000/Org/model", ("localhost:5000", "org", "model"), "latest"),
+        ("localhost:5000/org/model:v1", ("localhost:5000", "org", "model"), "v1"),
+        ("_my_model_:v-", ("_my_model_",), "v-"),
     ],
 )
 def test_a_name_is_a_path_and_a_tag_in_lower_case(
@@ -73,6 +81,13 @@ def test_upper_and_lower_case_name_the_same_folder() -> None:
         "ä",
         "模型",
         "a%2e",
+        "a+b",
+        "localhost:5000/model",
+        "localhost:x/org/model",
+        "localhost:123456/org/model",
+        "a/b:1/c",
+        "library/",
+        "registry.ollama.ai/library/",
     ],
 )
 def test_what_is_no_safe_folder_on_any_system_is_refused(text: str) -> None:
@@ -119,6 +134,7 @@ def test_a_folder_never_leaves_the_store(text: str) -> None:
     assert not folder.is_absolute()
     assert len(folder.parts) >= 2
     assert not any(part.startswith(".") or part.endswith(".") for part in folder.parts)
+    assert not any(character in part for part in folder.parts for character in '<>:"|?*\\ ')
 
 
 @given(_TEXTS, _TEXTS)
@@ -134,3 +150,10 @@ def test_two_names_share_a_folder_only_if_they_are_the_same(one: str, other: str
 def test_a_folder_that_no_name_has_is_refused(folder: str) -> None:
     with pytest.raises(ValueError, match=r"folder|model name"):
         ModelName.from_folder(PurePosixPath(folder))
+
+
+def test_a_host_of_the_hub_can_be_left_out() -> None:
+    for host in ("hf.co", "huggingface.co"):
+        assert str(ModelName.parse(f"{host}/org/repo:q4").without_hub) == "org/repo:q4"
+    for text in ("org/repo", "other.host/org/repo", "repo"):
+        assert ModelName.parse(text).without_hub == ModelName.parse(text)

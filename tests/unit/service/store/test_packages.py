@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.errors import ModelNotFound, PackageCorrupt
+from service.store.files import hash_file, record_files
+from service.store.integrity import check_hashes, check_sizes
 from service.store.manifest import MANIFEST_NAME, FileRecord
-from service.store.packages import (
-    Package,
-    Store,
-    check_hashes,
-    check_sizes,
-    hash_file,
-    record_files,
-)
+from service.store.packages import Package, Store
 from tests.unit.service.store.samples import DATA, GRAPH, install, with_records
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from service.store.integrity import check_hashes
 from service.store.manifest import MANIFEST_NAME
 from service.store.names import ModelName
-from service.store.packages import Store, check_hashes
+from service.store.packages import Store
 from service.store.publish import staged
 from tests.unit.service.store.samples import DATA, fill, install
 
