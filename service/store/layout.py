@@ -18,6 +18,7 @@ STAGING = ".staging"
 """Below the store itself, so that moving from it is a rename on one file system."""
 
 _PARKED = ".packages"
+_REPLACED = ".replaced"
 _LENGTH_OF_PARKED = 32
 _TRASH = ".trash"
 _RECORD = ".record"
@@ -58,7 +59,7 @@ class Layout:
 
     @property
     def replaced_models(self) -> Path:
-        return self.staging / "replaced"
+        return self.root / _REPLACED
 
     def replaced(self, name: ModelName) -> Path:
         """Where what `name` was lies while something else takes its place."""

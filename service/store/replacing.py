@@ -157,7 +157,7 @@ def _finish(layout: Layout, name: ModelName) -> None:
         # Nobody finds it any more, and the next change tries again.
         with suppress(OSError):
             _dispose(layout, replaced)
-    _prune(layout.staging, replaced)
+    _prune(layout.root, replaced)
 
 
 def _dispose(layout: Layout, folder: Path) -> None:

@@ -56,6 +56,7 @@ def _is_tidy(store: Store) -> bool:
     left = [path.name for path in store.layout.staging.iterdir() if path.suffix != ".lock"]
     weights = [path.read_bytes() for path in store.root.rglob(DATA)]
     used = {content for content, _ in _state(store).values()}
+    left += [path.name for path in store.layout.replaced_models.glob("*")]
     return left == [] and sorted(weights) == sorted(used)
 
 
