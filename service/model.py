@@ -203,11 +203,12 @@ class LoadedModel:
 
 
 def _check_device(package: Package, provider: Provider) -> None:
-    kv_dtype = package.manifest.architecture.kv_dtype
-    if kv_dtype not in provider.kv_dtypes:
+    """The processor runs every graph: ONNX Runtime casts what its kernels want in float32."""
+    made_for = package.manifest.devices
+    if provider.device != "cpu" and provider.device not in made_for:
         raise WrongDevice(
-            f"The package of model {package.name} computes in {kv_dtype}, which {provider.device} "
-            f"does not. Make one that does: python -m export NAME --for {provider.device}"
+            f"The package of model {package.name} is made for {' and '.join(made_for)}, not for "
+            f"{provider.device}. Make one that is: python -m export NAME --for {provider.device}"
         )
 
 

@@ -126,6 +126,7 @@ class DecoderRecipe:
             graphs=Graphs(
                 decoder=DECODER_GRAPH,
                 prefill=PREFILL_GRAPH if PREFILL_GRAPH in facts.files else None,
+                devices=(self.material.job.target.value,),
             ),
             capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
             generation=_generation(self.checkpoint, self.material.entry),

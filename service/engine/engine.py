@@ -47,7 +47,7 @@ class Engine:
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self.scheduler = Scheduler(runner.num_slots)
+        self.scheduler = Scheduler(runner.num_slots, prefills_behind=runner.prefills_behind)
         self._samplers: dict[Request, Sampler] = {}
         self._masks = Masks()
 

@@ -19,6 +19,11 @@ It also keeps a slot whose prefill was a single token from being reused: that to
 computed as it would have been together with others.
 """
 
+REUSED_PER_LEFT_TOKEN = 16
+"""Where tokens behind others are computed one by one, a beginning is reused if it has so many for
+each that is left: a prompt computed anew goes in at once, at a rate that is higher by about this.
+"""
+
 QUERY_TILE = 32
 """A prefill's attention takes tokens in tiles, and a tile of one token runs through other kernels
 than several, which round differently. So no chunk may end in such a tile.
@@ -74,7 +79,7 @@ class Slot:
     def num_tokens(self) -> int:
         return self.owner.num_computed_tokens if self.owner else len(self.token_ids)
 
-    def num_reusable(self, request: Request) -> int:
+    def num_reusable(self, request: Request, *, prefills_behind: bool = True) -> int:
         """How many leading tokens of `request` need no prefill if it starts from this slot."""
         if request.wants_prompt_logprobs:
             return 0  # what was cached has no logits
@@ -82,13 +87,17 @@ class Slot:
         if request.needs_exact_cache:
             known = known[: self.num_exact]
         common = _common_prefix(known, request.prompt_token_ids[: request.num_prefill_tokens])
+        num_left = request.num_prefill_tokens - common
+        if not prefills_behind and common < REUSED_PER_LEFT_TOKEN * num_left:
+            return 0
         return common if common >= MIN_REUSED_TOKENS else 0
 
 
 class KvCache:
     """Hands slots to requests and takes them back."""
 
-    def __init__(self, num_slots: int) -> None:
+    def __init__(self, num_slots: int, *, prefills_behind: bool = True) -> None:
+        self._prefills_behind = prefills_behind
         self.slots = [Slot() for _ in range(num_slots)]
         self._clock = 0
 
@@ -98,7 +107,9 @@ class KvCache:
 
     def allocate(self, request: Request) -> list[Copy]:
         """Gives `request` a slot and what is known of its prompt; the copy that takes, if any."""
-        reusable = [slot.num_reusable(request) for slot in self.slots]
+        reusable = [
+            slot.num_reusable(request, prefills_behind=self._prefills_behind) for slot in self.slots
+        ]
         best = max(range(len(self.slots)), key=reusable.__getitem__)
         num_reused = reusable[best]
         target = self._choose_target(best, num_reused)

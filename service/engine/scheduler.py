@@ -51,8 +51,11 @@ class Step:
 class Scheduler:
     """First come, first served: one request prefills at a time, all prefilled ones decode."""
 
-    def __init__(self, num_slots: int) -> None:
-        self.cache = KvCache(num_slots)
+    def __init__(self, num_slots: int, *, prefills_behind: bool = True) -> None:
+        """`prefills_behind` says whether several tokens can be computed at once behind others;
+        where they cannot, a prompt is one chunk, unless all its logits are wanted."""
+        self._prefills_behind = prefills_behind
+        self.cache = KvCache(num_slots, prefills_behind=prefills_behind)
         self.waiting: deque[Request] = deque()
         self.prefilling: Request | None = None
         self.running: list[Request] = []
@@ -122,7 +125,7 @@ class Scheduler:
         requests = self.requests()
         for request in requests:
             request.slot = None
-        self.cache = KvCache(len(self.cache.slots))
+        self.cache = KvCache(len(self.cache.slots), prefills_behind=self._prefills_behind)
         self.waiting.clear()
         self.running.clear()
         self.prefilling = None
@@ -154,6 +157,8 @@ class Scheduler:
         if request is None or request.is_prefilled:
             return None
         start = request.num_computed_tokens
+        if not self._prefills_behind and not request.wants_prompt_logprobs:
+            return PrefillChunk(request, start, request.num_prefill_tokens)
         limit = PREFILL_CHUNK_SHARED if self.running else PREFILL_CHUNK_ALONE
         if request.wants_prompt_logprobs:
             limit = PREFILL_CHUNK_WITH_LOGITS

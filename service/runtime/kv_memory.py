@@ -10,12 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.runtime.device_kv import DeviceKv, WholeKv
+from service.runtime.kv_places import KvShape, Places
 from service.runtime.ort import ort
-from service.runtime.providers import IDENTITY, Provider
-from service.runtime.sessions import open_session
-
-KvShape = tuple[int, int, int, int, int]
-"""(arrays, slots, kv_heads, slot_length, head_dim); a layer has two arrays, keys and values."""
+from service.runtime.providers import Provider
 
 
 class KvMemory(Protocol):
@@ -23,8 +21,8 @@ class KvMemory(Protocol):
 
     shape: KvShape
 
-    def address(self, array: int, slot: int) -> int:
-        """Where `slot` of `array` begins, as IO bindings take it."""
+    def bind(self, io: ort.IOBinding, first_slot: int, num_rows: int) -> None:
+        """Makes the slots from `first_slot` on a graph's past and its present, in one place."""
         ...
 
     def copy(self, source: int, target: int, num_tokens: int) -> None:
@@ -40,6 +38,8 @@ def allocate_kv(provider: Provider, shape: KvShape, dtype: str) -> KvMemory:
     """Zeroed memory for `shape` of `dtype` on the device of `provider`."""
     if provider.host_memory:
         return HostKv(shape, np.dtype(dtype))
+    if not provider.slot_views:
+        return WholeKv(shape, np.dtype(dtype), provider)
     return DeviceKv(shape, np.dtype(dtype), provider)
 
 
@@ -55,10 +55,14 @@ class HostKv:
         memory = _map(math.prod(shape) * dtype.itemsize)
         self._values: NDArray[np.generic] = np.frombuffer(memory, dtype).reshape(shape)
         self._base = self._values.ctypes.data
+        self._places = Places("cpu", shape, dtype)
 
     def address(self, array: int, slot: int) -> int:
         strides = self._values.strides
         return self._base + array * strides[0] + slot * strides[1]
+
+    def bind(self, io: ort.IOBinding, first_slot: int, num_rows: int) -> None:
+        self._places.bind(io, num_rows, lambda array: self.address(array, first_slot))
 
     def copy(self, source: int, target: int, num_tokens: int) -> None:
         self._values[:, target, :, :num_tokens] = self._values[:, source, :, :num_tokens]
@@ -82,57 +86,3 @@ def _map(num_bytes: int) -> mmap.mmap:
         with suppress(OSError):
             memory.madvise(mmap.MADV_NOHUGEPAGE)
     return memory
-
-
-class DeviceKv:
-    """In a device's memory, moved by ONNX Runtime's own copies from one address to another.
-
-    Whole slots are moved, whatever `num_tokens` is: a slot is one stretch of memory, its first
-    tokens are one stretch per head.
-    """
-
-    def __init__(self, shape: KvShape, dtype: np.dtype[np.generic], provider: Provider) -> None:
-        self.shape = shape
-        arrays, slots, *slot_shape = shape
-        self._slot_bytes = int(np.prod(slot_shape)) * dtype.itemsize
-        zeros = np.zeros((slots, *slot_shape), dtype)
-        self._arrays = [_on_device(zeros, provider) for _ in range(arrays)]
-        self._spare = _on_device(zeros[0], provider)
-        self._copier = _Copier(provider, self._slot_bytes)
-
-    def address(self, array: int, slot: int) -> int:
-        return int(self._arrays[array].data_ptr()) + slot * self._slot_bytes
-
-    def copy(self, source: int, target: int, num_tokens: int) -> None:  # noqa: ARG002
-        for array in range(len(self._arrays)):
-            self._copier.copy(self.address(array, source), self.address(array, target))
-
-    def swap(self, first: int, second: int, num_tokens: int) -> None:  # noqa: ARG002
-        spare = int(self._spare.data_ptr())
-        for array in range(len(self._arrays)):
-            one, other = self.address(array, first), self.address(array, second)
-            self._copier.copy(one, spare)
-            self._copier.copy(other, one)
-            self._copier.copy(spare, other)
-
-
-class _Copier:
-    """Copies a fixed number of bytes within a device: a graph of one Identity node."""
-
-    def __init__(self, provider: Provider, num_bytes: int) -> None:
-        self._session = open_session(IDENTITY, provider)
-        self._binding = self._session.io_binding()
-        self._place = (provider.memory, 0, np.float32, [num_bytes // 4])
-
-    def copy(self, source: int, target: int) -> None:
-        self._binding.bind_input("source", *self._place, source)
-        self._binding.bind_output("target", *self._place, target)
-        self._session.run_with_iobinding(self._binding)
-
-
-def _on_device(values: NDArray[np.generic], provider: Provider) -> ort.OrtValue:
-    value = ort.OrtValue.ortvalue_from_shape_and_type(
-        values.shape, values.dtype.type, provider.memory, 0
-    )
-    value.update_inplace(values)
-    return value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from service.errors import StartupError
 from service.runtime.ort import check_distributions, installed_distributions, ort, reason_of
 from service.settings import DeviceName
+from service.store.manifest import DeviceKind
 
 IDENTITY = (
     b'\x08\n:P\n\x1a\n\x06source\x12\x06target"\x08Identity\x12\x04copy'
@@ -24,21 +24,31 @@ class Provider:
 
     `memory` is the name its memory has in IO bindings, and `host_memory` says whether numpy can
     reach it. `slot_views` says whether a part of a device buffer can be bound by its address;
-    where it cannot, a model has one slot. Cache dtypes are those its GroupQueryAttention takes,
-    none where no package is made for it yet. Sources: ONNX Runtime's pages on each provider, and
-    its docs/OperatorKernels.md.
+    where it cannot, a model has one slot.
+
+    `prefills_behind` says whether several tokens may be computed at once behind others; where they
+    may not, prompts go in whole. `constant_total` says that `total_sequence_length` has to be the
+    length of the slot: the kernels are compiled for it, and the rows' own lengths say the rest.
+    `captures` says that decode steps are captured and replayed, by sessions with the
+    `capture_options`; for that, what goes in and comes out stays where it is on the device.
+
+    Sources: ONNX Runtime's pages on each provider, its docs/OperatorKernels.md, and for DirectML
+    core/providers/dml/DmlExecutionProvider/src/Operators/DmlOperatorGroupQueryAttention.cpp.
     """
 
-    device: Literal["cpu", "cuda", "directml"]
+    device: DeviceKind
     name: str
     extra: str
     memory: str
-    kv_dtypes: tuple[str, ...]
     needs: str
     host_memory: bool = False
     slot_views: bool = True
     memory_pattern: bool = True
+    prefills_behind: bool = True
+    constant_total: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    captures: bool = False
+    capture_options: Mapping[str, str] = field(default_factory=dict)
 
 
 CPU = Provider(
@@ -47,7 +57,6 @@ CPU = Provider(
     extra="cpu",
     memory="cpu",
     host_memory=True,
-    kv_dtypes=("float32", "float16"),
     needs="any processor",
 )
 CUDA = Provider(
@@ -55,19 +64,23 @@ CUDA = Provider(
     name="CUDAExecutionProvider",
     extra="cuda",
     memory="cuda",
-    kv_dtypes=("float16",),
     needs="an NVIDIA GPU with driver 580 or newer (CUDA 13)",
     options={"arena_extend_strategy": "kSameAsRequested"},
+    captures=True,
+    capture_options={"enable_cuda_graph": "1"},
 )
 DIRECTML = Provider(
     device="directml",
     name="DmlExecutionProvider",
     extra="directml",
     memory="dml",
-    kv_dtypes=(),
     needs="Windows and a DirectX 12 GPU",
     slot_views=False,
     memory_pattern=False,
+    prefills_behind=False,
+    constant_total=True,
+    # Device 0 is often the one built into the processor.
+    options={"performance_preference": "high_performance", "device_filter": "gpu"},
 )
 
 PROVIDERS = (CUDA, DIRECTML, CPU)
@@ -113,8 +126,6 @@ def failure(provider: Provider) -> str | None:
     """Why `provider` cannot run a graph on this machine, or None if it just did."""
     if provider.name not in ort.get_available_providers():
         return f"the installed ONNX Runtime {ort.__version__} was built without {provider.name}"
-    if not provider.kv_dtypes:
-        return f"Retort makes no packages for {provider.device} yet"
     if provider is CPU:
         return None
     if provider is CUDA:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from pathlib import Path
 
 from service.errors import PackageCorrupt
 from service.runtime.ort import ort, reason_of
+from service.runtime.placement import (
+    left_to_processor,
+    listed,
+    nodes_on_processor,
+    record_placement,
+    refuse_placement,
+)
 from service.runtime.providers import Provider
+
+_log = logging.getLogger(__name__)
 
 
 def physical_cores() -> int:
@@ -29,34 +39,57 @@ def share_threads(num_threads: int) -> None:
 
 
 def open_session(
-    model: Path | bytes, provider: Provider, *, shapes_on_cpu: bool = False
+    model: Path | bytes,
+    provider: Provider,
+    *,
+    shapes_on_cpu: bool = False,
+    captures: bool = False,
 ) -> ort.InferenceSession:
     """The graph in a file, or as bytes, on `provider` and on no other.
 
     `shapes_on_cpu` leaves small nodes to the processor where ONNX Runtime prefers it, which graphs
-    need that compute shapes as they go.
-    Raises PackageCorrupt if ONNX Runtime does not accept the graph there.
+    need that compute shapes as they go; the log says which. `captures` is for sessions whose runs
+    may be captured, by the provider's `capture_options`.
+    Raises PackageCorrupt if ONNX Runtime does not accept the graph there, naming the nodes that
+    it would leave to the processor if that is why.
     """
-    options = ort.SessionOptions()
-    options.use_per_session_threads = False
-    options.log_severity_level = 3
-    options.enable_mem_pattern = provider.memory_pattern
-    if provider.device != "cpu" and not shapes_on_cpu:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    options = _options(provider, refuses_processor=provider.device != "cpu" and not shapes_on_cpu)
+    settings = {**provider.options, **(provider.capture_options if captures else {})}
     try:
-        return ort.InferenceSession(
-            model,
-            options,
-            providers=[(provider.name, dict(provider.options))],
-            enable_fallback=0,
+        session = ort.InferenceSession(
+            model, options, providers=[(provider.name, settings)], enable_fallback=0
         )
     except Exception as error:
         name, reason = "a graph", reason_of(error)
         if isinstance(model, Path):
             name, reason = model.name, reason.replace(f"{model.parent}{os.sep}", "")
+        if left := _left_out(model, provider, reason):
+            reason = f"it has no kernels for {left}"
         raise PackageCorrupt(
             f"ONNX Runtime cannot load {name} on {provider.device}: {reason}"
         ) from error
+    if provider.device != "cpu" and (nodes := nodes_on_processor(session)):
+        _log.warning("left to the processor by %s: %s", provider.device, listed(nodes))
+    return session
+
+
+def _options(provider: Provider, *, refuses_processor: bool) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.use_per_session_threads = False
+    options.log_severity_level = 3
+    options.enable_mem_pattern = provider.memory_pattern
+    # DirectML runs nothing in parallel, and nothing else here gains by it.
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    if provider.device != "cpu":
+        record_placement(options)
+    if refuses_processor:
+        refuse_placement(options)
+    return options
+
+
+def _left_out(model: Path | bytes, provider: Provider, reason: str) -> str:
+    """The nodes that a graph was refused for, if `reason` is that it has some."""
+    return left_to_processor(model, provider) if "fallback to CPU EP" in reason else ""
 
 
 def _threads_per_core() -> int:

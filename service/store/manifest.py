@@ -13,6 +13,7 @@ CHAT_TEMPLATE_NAME = "chat_template.jinja"
 FORMAT_VERSION = 1
 
 KvDtype = Literal["float32", "float16"]
+DeviceKind = Literal["cpu", "cuda", "directml"]
 Pooling = Literal["mean", "cls", "lasttoken", "max"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 TokenId = Annotated[int, msgspec.Meta(ge=0)]
@@ -64,10 +65,15 @@ class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class Graphs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`decoder` serves prefill and decode; `prefill`, where made, is a faster graph for prompts."""
+    """`decoder` serves prefill and decode; `prefill`, where made, is a faster graph for prompts.
+
+    `devices` are those that have a kernel for every node; packages made before DirectML was
+    supported name none, and are for the processor in float32, for CUDA in float16.
+    """
 
     decoder: FileName
     prefill: FileName | None = None
+    devices: tuple[DeviceKind, ...] = ()
 
 
 class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -161,6 +167,13 @@ class Manifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only=True):
     capabilities: tuple[str, ...] = ("completion",)
     generation: GenerationDefaults = GenerationDefaults()
     kind: Literal["decoder"] = "decoder"
+
+    @property
+    def devices(self) -> tuple[DeviceKind, ...]:
+        """The devices that its graphs are made for."""
+        if self.graphs.devices:
+            return self.graphs.devices
+        return ("cpu",) if self.architecture.kv_dtype == "float32" else ("cuda",)
 
     def graph_names(self) -> list[str]:
         return [name for name in (self.graphs.decoder, self.graphs.prefill) if name is not None]

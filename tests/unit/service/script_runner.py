@@ -19,6 +19,7 @@ class ScriptRunner(Runner):
         self, script: Sequence[int], *, end: int, vocab_size: int, num_slots: int = 2
     ) -> None:
         self.num_slots = num_slots
+        self.prefills_behind = True
         self.slot_length = 4096
         self.script = [*script]
         self.num_decoded = 0

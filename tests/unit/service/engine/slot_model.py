@@ -75,6 +75,7 @@ class SlotRunner(Runner):
 
     def __init__(self, *, num_slots: int, slot_length: int = 4096) -> None:
         self.num_slots = num_slots
+        self.prefills_behind = True
         self.vocab_size = VOCAB_SIZE
         self.slot_length = slot_length
         self.slots = Slots(num_slots, slot_length)

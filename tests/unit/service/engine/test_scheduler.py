@@ -179,3 +179,34 @@ def test_when_all_fail_no_slot_is_trusted() -> None:
     scheduler.add(again)
     _carry_out(scheduler)
     assert again.num_cached_tokens == 0
+
+
+def test_where_nothing_prefills_behind_others_a_prompt_is_one_chunk() -> None:
+    scheduler = Scheduler(2, prefills_behind=False)
+    request = make_request(range(2 * PREFILL_CHUNK_ALONE + 5))
+    scheduler.add(request)
+    assert _chunks(scheduler, request) == [2 * PREFILL_CHUNK_ALONE + 4]
+
+
+@pytest.mark.parametrize(("num_new", "num_cached"), [(11, 170), (12, 0)])
+def test_there_a_beginning_is_reused_if_it_is_worth_going_one_by_one(
+    num_new: int, num_cached: int
+) -> None:
+    scheduler = Scheduler(1, prefills_behind=False)
+    first = make_request(range(171), max_tokens=1)
+    scheduler.add(first)
+    _carry_out(scheduler)
+    second = make_request([*range(170), *range(500, 500 + num_new)])
+    scheduler.add(second)
+    step = scheduler.schedule()
+    assert second.num_cached_tokens == num_cached
+    assert step.prefill is not None
+    assert (step.prefill.start, step.prefill.end) == (num_cached, 169 + num_new)
+
+
+def test_a_failure_of_everything_leaves_the_way_of_prefilling_as_it_was() -> None:
+    scheduler = Scheduler(1, prefills_behind=False)
+    scheduler.fail_all()
+    request = make_request(range(PREFILL_CHUNK_ALONE + 5))
+    scheduler.add(request)
+    assert _chunks(scheduler, request) == [PREFILL_CHUNK_ALONE + 4]

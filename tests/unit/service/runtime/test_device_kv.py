@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from service.engine.kv_cache import Copy, Swap
 from service.engine.request import Request
 from service.engine.runner import Runner
-from service.runtime.kv_memory import DeviceKv, allocate_kv
+from service.runtime.device_kv import DeviceKv
+from service.runtime.kv_memory import allocate_kv
 from service.runtime.providers import CPU
 from service.runtime.sessions import share_threads
 from service.store.packages import Package

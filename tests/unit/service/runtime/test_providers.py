@@ -83,11 +83,6 @@ def test_only_what_may_be_chosen_is_asked() -> None:
     assert asked == ["cpu", "cuda", "directml"]
 
 
-def test_a_provider_that_no_package_is_made_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ort, "get_available_providers", lambda: [DIRECTML.name])
-    assert "no packages for directml" in (failure(DIRECTML) or "")
-
-
 def test_the_processor_works_here() -> None:
     assert failure(CPU) is None
     assert choose_device("cpu").provider is CPU
