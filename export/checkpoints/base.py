@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,29 @@ class Encoding(Enum):
     IQ4_NL = "iq4_nl"
     IQ4_XS = "iq4_xs"
     MXFP4 = "mxfp4"
+    GROUPED = "grouped"
 
     @property
     def is_block(self) -> bool:
         """Whether weights share scales in blocks along the last axis."""
         return self not in (Encoding.F32, Encoding.F16, Encoding.BF16)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """How the codes of a GROUPED tensor `[N, K]` are read: `weight = (code - zero) * scale`.
+
+    - `scales`: float32 `[N, K / size]`
+    - `zeros`: uint8 `[N, K / size]`, or None where all are `2 ** (bits - 1)`
+    - `order`: int64 `[K]`, the input that each column of codes belongs to, or None where the
+      columns are in order. Groups are made of neighbouring columns.
+    """
+
+    bits: Literal[4, 8]
+    size: int
+    scales: NDArray[np.float32]
+    zeros: NDArray[np.uint8] | None = None
+    order: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,7 @@ class Tensor:
 
     - F32, F16: that shape, float32 or float16
     - BF16: that shape, uint16 (the upper half of a float32)
+    - GROUPED: uint8 `[N, K]`, one code each, not mapped; `groups` says what they stand for
     - all others: uint8 `[rows, stored_blocks_per_row, bytes_per_stored_block]`
     """
 
@@ -55,6 +74,7 @@ class Tensor:
     encoding: Encoding
     shape: tuple[int, ...]
     data: NDArray[np.generic]
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True, slots=True)

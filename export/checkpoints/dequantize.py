@@ -1,4 +1,4 @@
-"""Stored weights as the float32 numbers they stand for, exactly as ggml computes them."""
+"""Stored weights as the float32 numbers they stand for, blocks exactly as ggml computes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.ggml.blocks import Blocks
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 
@@ -20,6 +20,8 @@ def dequantize(tensor: Tensor, rows: slice | None = None) -> NDArray[np.float32]
     float32, newly allocated, except that F32 is returned as the (read-only) view it is. Only
     what the rows need is read.
     """
+    if tensor.groups is not None:
+        return _dequantize_groups(tensor, tensor.groups, rows or slice(None))
     if tensor.encoding.is_block:
         part = tensor if rows is None or len(tensor.shape) == 1 else select_rows(tensor, rows)
         weights = unpack_blocks(part).combine().reshape(part.shape)
@@ -32,8 +34,24 @@ def dequantize(tensor: Tensor, rows: slice | None = None) -> NDArray[np.float32]
     return data.astype(np.float32, copy=False)
 
 
+def _dequantize_groups(tensor: Tensor, groups: Groups, rows: slice) -> NDArray[np.float32]:
+    scales = groups.scales[rows]
+    codes = tensor.data[rows].reshape(*scales.shape, groups.size).astype(np.float32)
+    if groups.zeros is None:
+        codes -= np.float32(1 << (groups.bits - 1))
+    else:
+        codes -= groups.zeros[rows, :, None]
+    codes *= scales[:, :, None]
+    columns = codes.reshape(len(scales), -1)
+    if groups.order is None:
+        return columns
+    weights = np.empty_like(columns)
+    weights[:, groups.order] = columns
+    return weights
+
+
 def unpack_blocks(tensor: Tensor) -> Blocks:
-    """The quants, scales and minimums of a tensor whose encoding `is_block`."""
+    """The quants, scales and minimums of a tensor in one of ggml's block encodings."""
     return BLOCK_ENCODINGS[tensor.encoding].unpack(cast("NDArray[np.uint8]", tensor.data))
 
 

@@ -8,6 +8,8 @@ from export.checkpoints.base import JsonValue, Tensor, TokenizerFiles
 from export.checkpoints.folder import ModelFolder
 from export.checkpoints.folder_tokenizer import read_folder_tokenizer
 from export.checkpoints.json_file import one_line
+from export.checkpoints.quantized.method import read_layouts
+from export.checkpoints.quantized.raw import Layout, RawTensors
 from export.checkpoints.safetensors_file import SafetensorsFile
 from export.errors import ExportError
 
@@ -16,16 +18,19 @@ INDEX_FILE = "model.safetensors.index.json"
 
 
 class SafetensorsCheckpoint:
-    """See `Checkpoint`. Tensors are mapped and have the names the files give them."""
+    """See `Checkpoint`. Tensors are mapped, but for quantised ones, which are put together from
+    their parts."""
 
     def __init__(self, folder: ModelFolder) -> None:
-        """Raises ExportError where a file is missing, damaged or lies outside the folder."""
+        """Raises ExportError where a file is missing, damaged or lies outside the folder, or
+        where the weights are quantised in a way that is not supported."""
         self._folder = folder
         if folder.find("config.json") is None:
             raise ExportError(f"{folder.path}: there is no config.json")
         self._config = folder.read_json("config.json")
         self._generation_config = folder.read_json("generation_config.json")
-        self._files = _open_files(folder)
+        self._layouts = _read_layouts(folder, self._config)
+        self._raw = RawTensors(folder.path, _open_files(folder))
 
     @property
     def config(self) -> Mapping[str, JsonValue]:
@@ -39,13 +44,22 @@ class SafetensorsCheckpoint:
         return read_folder_tokenizer(self._folder, self._config, self._generation_config)
 
     def names(self) -> frozenset[str]:
-        return frozenset(self._files)
+        """Those of the files: a quantised weight is there by its parts."""
+        return frozenset(self._raw.files)
 
     def tensor(self, name: str) -> Tensor:
-        file = self._files.get(name)
-        if file is None:
-            raise ExportError(f"{self._folder.path}: there is no tensor {one_line(name)!r}")
-        return file.tensor(name)
+        for layout in self._layouts:
+            if layout.is_stored(self._raw, name):
+                return layout.read(self._raw, name)
+        return self._raw.plain(name)
+
+
+def _read_layouts(folder: ModelFolder, config: Mapping[str, JsonValue]) -> tuple[Layout, ...]:
+    """As config.json says or, in folders of older tools, a file beside it."""
+    beside = folder.read_json("quantize_config.json")
+    if beside and not config.get("quantization_config"):
+        config = {"quantization_config": {"quant_method": "gptq", **beside}}
+    return read_layouts(config, str(folder.path))
 
 
 def _open_files(folder: ModelFolder) -> dict[str, SafetensorsFile]:

@@ -6,9 +6,12 @@ Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from export.checkpoints.base import Encoding, JsonValue, Tensor
 from export.checkpoints.json_file import is_count, one_line, parse_json_object
@@ -23,6 +26,12 @@ _READ: Mapping[str, tuple[Encoding, str]] = {
     "F32": (Encoding.F32, "<f4"),
     "F16": (Encoding.F16, "<f2"),
     "BF16": (Encoding.BF16, "<u2"),
+}
+_RAW: Mapping[str, str] = {
+    "I8": "<i1",
+    "I32": "<i4",
+    "I64": "<i8",
+    **dict.fromkeys(("U8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), "<u1"),
 }
 _BYTES_PER_VALUE: Mapping[str, int] = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
@@ -53,17 +62,34 @@ class SafetensorsFile:
     def names(self) -> frozenset[str]:
         return frozenset(self._entries)
 
+    def dtype(self, name: str) -> str:
+        """What the file calls the type of the tensor, which has to be there."""
+        return self._entries[name].dtype
+
+    def raw(self, name: str) -> NDArray[np.generic]:
+        """The integers of the tensor, or its 8-bit floats as uint8, mapped; it has to be there.
+
+        Raises ExportError for any other dtype.
+        """
+        entry = self._entries[name]
+        if entry.dtype not in _RAW:
+            raise self._unsupported(name, entry.dtype, _RAW)
+        return self._file.array(entry.start, _RAW[entry.dtype], entry.shape)
+
     def tensor(self, name: str) -> Tensor:
         """The tensor, mapped; it has to be there. Raises ExportError for an integer dtype."""
         entry = self._entries[name]
         if entry.dtype not in _READ:
-            raise ExportError(
-                f"{self._file.path}: tensor {one_line(name)!r} is stored as {entry.dtype}, "
-                f"which is not supported; supported: {', '.join(_READ)}"
-            )
+            raise self._unsupported(name, entry.dtype, _READ)
         encoding, dtype = _READ[entry.dtype]
         return Tensor(
             name, encoding, entry.shape, self._file.array(entry.start, dtype, entry.shape)
+        )
+
+    def _unsupported(self, name: str, dtype: str, supported: Iterable[str]) -> ExportError:
+        return ExportError(
+            f"{self._file.path}: tensor {one_line(name)!r} is stored as {dtype}, which is not "
+            f"supported; supported: {', '.join(supported)}"
         )
 
 

@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.dequantize import dequantize, select_rows, unpack_blocks
 from export.checkpoints.ggml.blocks import BlockEncoding, Blocks
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.decoder.tensor_file import as_bfloat16
 
 Bits = Literal[4, 8]
+
+_LARGEST_BLOCK = 256
+"""Beyond it ONNX Runtime has no fast kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class BlockWeight:
     - `codes`: uint8 `[N, K / block_size, block_size * bits / 8]`, low nibble first
     - `scales`: float32 `[N, K / block_size]`
     - `offsets`: float32 `[N, K / block_size]`, or None where all are zero
-    - `zero_points`: uint8 `[N, K / block_size]`, for 8 bits alone, or None where all are
+    - `zero_points`: uint8 `[N, K / block_size]`, not packed, or None where all are
       `2 ** (bits - 1)`
+    - `order`: int64 `[K]`, the input that each column belongs to, or None where they are in order
     """
 
     bits: Bits
@@ -46,6 +50,7 @@ class BlockWeight:
     scales: NDArray[np.float32]
     offsets: NDArray[np.float32] | None = None
     zero_points: NDArray[np.uint8] | None = None
+    order: NDArray[np.int64] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,6 +66,8 @@ def carry(tensor: Tensor) -> Weight:
         return DenseWeight(as_bfloat16(tensor.data))
     if not tensor.encoding.is_block:
         return DenseWeight(tensor.data)
+    if tensor.groups is not None:
+        return _carry_groups(tensor, tensor.groups)
     encoding = BLOCK_ENCODINGS[tensor.encoding]
     parts = [
         _carry_blocks(encoding, unpack_blocks(select_rows(tensor, rows)))
@@ -99,6 +106,7 @@ def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
         np.concatenate([part.scales for part in parts]),
         np.concatenate(offsets) if offsets else None,
         np.concatenate(zero_points) if zero_points else None,
+        parts[0].order,
     )
 
 
@@ -114,6 +122,27 @@ def unpack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Codes of 4 bits `[..., n]`, low nibble first, as one byte each: `[..., 2 * n]`."""
     unpacked = np.stack([codes & 15, codes >> np.uint8(4)], axis=-1)
     return unpacked.reshape(*codes.shape[:-1], -1)
+
+
+def _carry_groups(tensor: Tensor, groups: Groups) -> Weight:
+    """Groups as they are, or as several blocks with one scale where a group is too large, or of
+    a size, that MatMulNBits does not take."""
+    block_size = fitting_block_size(groups.size, _LARGEST_BLOCK)
+    if block_size is None:
+        return DenseWeight(dequantize(tensor))
+    codes = tensor.data.astype(np.uint8, copy=False)
+    repeats = groups.size // block_size
+    zeros = groups.zeros
+    return BlockWeight(
+        groups.bits,
+        block_size,
+        _in_blocks(
+            codes if groups.bits == 8 else _pack_nibbles(codes), block_size * groups.bits // 8
+        ),
+        np.repeat(groups.scales, repeats, axis=1),
+        zero_points=None if zeros is None else np.repeat(zeros, repeats, axis=1),
+        order=groups.order,
+    )
 
 
 def _carry_blocks(encoding: BlockEncoding, blocks: Blocks) -> BlockWeight:
@@ -148,6 +177,11 @@ def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> Bl
     codes = np.clip(np.rint(scaled) + half, 0, 2 * half - 1).astype(np.uint8)
     stored = codes if bits == 8 else _pack_nibbles(codes)
     return BlockWeight(bits, block_size, stored, scales[..., 0])
+
+
+def pack_zero_points(zero_points: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Zero points of 4 bits `[N, blocks]` as MatMulNBits wants them, two a byte, rows apart."""
+    return _pack_nibbles(np.pad(zero_points, ((0, 0), (0, zero_points.shape[1] % 2))))
 
 
 def _pack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy as np
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 
-from export.decoder.blocks import BlockWeight, DenseWeight, Weight, stack
+from export.decoder.blocks import BlockWeight, DenseWeight, Weight, pack_zero_points, stack
 from export.decoder.builder import CONTRIB, GraphBuilder
 
 _INT8_ACTIVATIONS = 4
@@ -43,6 +43,7 @@ def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str
     if isinstance(weight, DenseWeight):
         rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
         return _as_float(graph, f"{name}.rows", rows, weight)
+    assert weight.order is None, "no format here reorders what is looked up"
     table = weight.codes.reshape(weight.codes.shape[0], -1)
     rows = graph.node(
         "GatherBlockQuantized",
@@ -61,7 +62,8 @@ def _form(weight: Weight) -> tuple[object, ...]:
     if isinstance(weight, DenseWeight):
         return ("dense", weight.values.dtype)
     has_offsets, has_zero_points = weight.offsets is not None, weight.zero_points is not None
-    return ("blocks", weight.bits, weight.block_size, has_offsets, has_zero_points)
+    order = None if weight.order is None else weight.order.tobytes()
+    return ("blocks", weight.bits, weight.block_size, has_offsets, has_zero_points, order)
 
 
 def _merge(weights: list[Weight]) -> Weight:
@@ -79,6 +81,9 @@ def _multiply(graph: GraphBuilder, name: str, x: str, weight: Weight) -> str:
         return graph.node("FusedMatMul", [x, matrix], f"{name}.y", domain=CONTRIB, transB=1)
     codes = graph.constant(f"{name}.codes", weight.codes, same_as=f"{name}.table")
     num_outputs, num_inputs = weight.shape
+    if weight.order is not None:
+        order = graph.constant(f"{name}.order", weight.order)
+        x = graph.node("Gather", [x, order], f"{name}.ordered", axis=-1)
     y = graph.node(
         "MatMulNBits",
         [x, codes, *_parameters(graph, name, weight)],
@@ -134,7 +139,8 @@ def _parameters(graph: GraphBuilder, name: str, weight: BlockWeight) -> list[str
     scales = graph.floats(f"{name}.scales", weight.scales)
     if weight.zero_points is None:
         return [scales]
-    return [scales, graph.constant(f"{name}.zero_points", weight.zero_points)]
+    packed = weight.zero_points if weight.bits == 8 else pack_zero_points(weight.zero_points)
+    return [scales, graph.constant(f"{name}.zero_points", packed)]
 
 
 def _dense(graph: GraphBuilder, name: str, weight: DenseWeight) -> str:

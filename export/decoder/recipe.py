@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from export.catalog import Entry
-from export.checkpoints.base import Checkpoint, TokenizerFiles
+from export.checkpoints.base import Checkpoint, Tensor, TokenizerFiles
 from export.checkpoints.open import open_checkpoint
 from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
@@ -79,12 +79,18 @@ class DecoderRecipe:
         if self.precision.bits_per_weight is None:
             path = self.material.fetched.path
             files = [path] if path.is_file() else list(path.glob("*.safetensors"))
-            stored = sum(file.stat().st_size for file in files)
+            stored = max(sum(file.stat().st_size for file in files), self._plain_bytes())
         else:
             stored = self.spec.num_parameters * self.precision.bits_per_weight // 8
         if self.material.job.int8_prefill:
             stored += self.spec.num_parameters
         return stored * 5 // 4
+
+    def _plain_bytes(self) -> int:
+        """What weights take that are read as plain numbers: more than in the file, where that
+        has 8-bit floats. None of those that are read as blocks."""
+        gate = _first_gate(self.spec, self.checkpoint)
+        return 0 if gate.encoding.is_block else self.spec.num_parameters * gate.data.itemsize
 
     def build(self, folder: Path, progress: Progress) -> str:
         graphs = self._write_graphs(folder, progress)
@@ -196,7 +202,12 @@ def _default_precision(spec: DecoderSpec, checkpoint: Checkpoint) -> Precision:
 
 
 def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
-    return checkpoint.tensor(spec.gate.name.format(i=0) + ".weight").encoding.is_block
+    return _first_gate(spec, checkpoint).encoding.is_block
+
+
+def _first_gate(spec: DecoderSpec, checkpoint: Checkpoint) -> Tensor:
+    """A weight that is stored as most are."""
+    return checkpoint.tensor(spec.gate.name.format(i=0) + ".weight")
 
 
 def _tensor_file(graph: Path) -> TensorFile:

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS as GGML_ENCODINGS
 from export.decoder.blocks import BlockWeight, Weight, carry, densify, quantize
 from export.decoder.builder import FLOAT, INT64, GraphBuilder
@@ -39,8 +39,23 @@ def _forms(rows: int, columns: int = K) -> dict[str, Weight]:
         "int8 in blocks of 16": quantize(dense_tensor(shape, seed=8), 8, 16),
         "int4": quantize(dense_tensor(shape, seed=9), 4, 32),
         "q4_1 in 8 bits": _widened(block_tensor(Encoding.Q4_1, shape, seed=11)),
+        "zero points in 4 bits": _grouped(shape, 4, 32, ordered=False),
+        "zero points in 8 bits": _grouped(shape, 8, 96, ordered=False),
         "half": densify(dense_tensor(shape, seed=10), np.float16),
     }
+
+
+def _grouped(shape: tuple[int, int], bits: int, size: int, *, ordered: bool) -> Weight:
+    """Weights as GPTQ leaves them: groups with zeros, of any columns if `ordered`."""
+    generator = np.random.default_rng(shape[0])
+    codes = generator.integers(0, 1 << bits, shape, np.uint8)
+    per_group = (shape[0], shape[1] // size)
+    scales = generator.uniform(0.1, 0.2, per_group).astype(np.float32)
+    zeros = generator.integers(0, 1 << bits, per_group, np.uint8)
+    # The same for all weights of a layer, as they have the same inputs.
+    order = np.random.default_rng(0).permutation(shape[1]) if ordered else None
+    groups = Groups(4 if bits == 4 else 8, size, scales, zeros, order)
+    return carry(Tensor("grouped", Encoding.GROUPED, shape, codes, groups))
 
 
 def _widened(tensor: Tensor) -> BlockWeight:
@@ -138,6 +153,25 @@ def test_mixed_forms_keep_their_order(tmp_path: Path, forms: tuple[str, ...]) ->
     actual = _product(tmp_path, weights, x, bias)
     expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
     _assert_close(actual - bias, expected, exact=False)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_columns_in_another_order_are_put_right(tmp_path: Path, bits: int) -> None:
+    """In one product, since all weights of a layer order their inputs alike."""
+    weights = [_grouped((rows, K), bits, 32, ordered=True) for rows in (16, 8)]
+    graph, x = _Graph(tmp_path), _inputs(5)
+    result = linear(graph.builder, "layer", "x", weights)
+    nodes = [node.op_type for node in graph.builder.model("test").graph.node]
+    assert nodes == ["Gather", "MatMulNBits"]
+    expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
+    _assert_close(graph.run("x", x, result), expected, exact=False)
+
+
+def test_weights_with_orders_of_their_own_are_products_of_their_own(tmp_path: Path) -> None:
+    weights = [_grouped((8, K), 4, 32, ordered=ordered) for ordered in (True, False)]
+    x = _inputs(5)
+    expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
+    _assert_close(_product(tmp_path, weights, x), expected, exact=False)
 
 
 def test_odd_sizes_stay_dense_and_work(tmp_path: Path) -> None:

@@ -58,4 +58,5 @@ def _value_of_blocks(weight: BlockWeight) -> NDArray[np.float32]:
     values = weight.scales[..., None] * centred
     if weight.offsets is not None:
         values = values + weight.offsets[..., None]
-    return values.reshape(weight.shape)
+    columns = values.reshape(weight.shape)
+    return columns if weight.order is None else columns[:, np.argsort(weight.order)]

@@ -1,0 +1,1 @@
+"""Weights that were quantised before they were published: GPTQ, AWQ and others."""
