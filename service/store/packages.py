@@ -27,6 +27,8 @@ from service.store.record import RECORD_NAME, Record, digest_of, read_record
 _MAX_DEPTH = 4
 _HIDDEN = "."
 
+_ATTEMPTS = 3
+
 ManifestT = TypeVar("ManifestT", Manifest, EncoderManifest)
 
 
@@ -152,6 +154,13 @@ class Store:
 
     def _find(self, name: ModelName) -> AnyPackage:
         """Raises FileNotFoundError, NotADirectoryError, OSError or ValueError."""
+        # A record just read may have been replaced, and its package freed, before that is found.
+        for _ in range(_ATTEMPTS):
+            with suppress(_PackageGone):
+                return self._find_once(name)
+        return self._find_once(name)
+
+    def _find_once(self, name: ModelName) -> AnyPackage:
         place, replaced = self.layout.model(name), self.layout.replaced(name)
         # Between two renames what is being replaced is still the model, and afterwards it is gone.
         for folder in (place, replaced):
@@ -175,7 +184,7 @@ class Store:
         return _package(name, folder, manifest, record.package, record)
 
     def _package_of(self, record: Record) -> tuple[Path, bytes]:
-        """The folder of a record's package and the manifest in it. Raises ValueError."""
+        """The folder of a record's package and the manifest in it. Raises _PackageGone."""
         layout, home = self.layout, ModelName.parse(record.home)
         places = (layout.model(home), layout.replaced(home), layout.parked(record.package))
         # It may move while it is looked for, but in this order alone, or back to the first place.
@@ -186,7 +195,11 @@ class Store:
                 continue
             if digest_of(raw) == record.package:
                 return folder, raw
-        raise ValueError(f"the package that it names, once {home}, is not in the store any more")
+        raise _PackageGone(f"the package that it names, once {home}, is not in the store any more")
+
+
+class _PackageGone(ValueError):
+    """A record's package is nowhere."""
 
 
 def check_context(wanted: int | None, manifest: AnyManifest) -> None:
