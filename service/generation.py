@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from service.dialogue.reasoning import CLOSE, ReasoningSplitter, Split
+from service.dialogue.answer import AnswerReader, CallDelta
+from service.dialogue.reasoning import CLOSE, ReasoningSplitter
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
 from service.engine.constraint import ConstraintError
 from service.engine.request import FinishReason, Logprobs
 from service.errors import CannotComplete, EngineFailure, RetortError
+from service.last_checks import LastChecks
 from service.metrics import EndedGeneration, GenerationMetrics, Outcome
 from service.options import GenerationOptions
 from service.text.detokenizer import Detokenizer
@@ -31,14 +33,21 @@ class TextLogprobs:
 class TextDelta:
     """The next piece; the last one has a finish reason, and its texts may be "".
 
-    `reasoning` precedes `text` in the output. `logprobs` are those of the tokens whose text has
-    come to show, if they were asked for.
+    `reasoning` precedes `text` in the output, and `text` precedes `calls`. `logprobs` are those of
+    the tokens whose text has come to show, if they were asked for.
     """
 
     text: str
     finish_reason: FinishReason | None = None
     reasoning: str = ""
     logprobs: Sequence[TextLogprobs] = ()
+    calls: Sequence[CallDelta] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody needs to hear of it."""
+        shows = self.text or self.reasoning or self.calls or self.logprobs
+        return not shows and self.finish_reason is None
 
 
 class Generation:
@@ -68,14 +77,17 @@ class Generation:
         self._metrics = metrics
         self._first_s: float | None = None
         self._options = options
-        self._detokenizer = Detokenizer(token_bytes, at_text_start=not options.continues_text)
+        self._detokenizer = Detokenizer(
+            token_bytes if options.calls is None else token_bytes.showing(options.calls.shown_ids),
+            at_text_start=not options.continues_text,
+        )
         self._stops = StopStrings(options.stop)
-        self._thoughts = _Thoughts(options)
+        self._reader = _reader(options)
+        self._checks = LastChecks(options.form, options.calls)
         self._num_decoded_chars = 0
         self._num_shown_chars = 0
         self._logprobs: list[TextLogprobs] = []
         self._logprob_sum = 0.0
-        self._content: list[str] = []
 
     @property
     def num_cached_tokens(self) -> int:
@@ -104,7 +116,7 @@ class Generation:
                 await self._check(delta)
                 if delta.finish_reason is not None:
                     self._record(delta.finish_reason)
-                if delta.text or delta.reasoning or delta.logprobs or delta.finish_reason:
+                if not delta.is_empty:
                     yield delta
                 if delta.finish_reason is not None:
                     return
@@ -130,18 +142,17 @@ class Generation:
             ) from None
 
     async def _check(self, delta: TextDelta) -> None:
-        """Raises EngineFailure if the text that ends with `delta` has not the form that it was
-        held to: the last of several safeguards, which nothing should ever reach."""
+        """Raises EngineFailure for a finished output that has not the form it was held to."""
         form = self._options.form
-        if form is None or form.check is None:
+        if form is None:
             return
-        self._content.append(delta.text)
+        self._checks.gather(delta.text, delta.calls)
         if delta.finish_reason == "stop" or (delta.finish_reason == "length" and form.completes):
-            reason = await asyncio.to_thread(form.check, "".join(self._content))
-            if reason is not None:
+            problem = await asyncio.to_thread(self._checks.problem)
+            if problem is not None:
                 if self._metrics is not None:
                     self._metrics.num_misformed += 1
-                raise EngineFailure(f"The answer has not the form that was asked for: {reason}")
+                raise EngineFailure(f"The answer has not the form that was asked for: {problem}")
 
     def abort(self) -> None:
         """Ends it; the engine computes at most the step that is under way."""
@@ -213,33 +224,38 @@ class Generation:
         tokens."""
         piece, stopped = self._detokenizer.feed([token_id]), False
         self._num_decoded_chars += len(piece)
-        if self.num_output_tokens > self._options.min_tokens:
+        if self._reader.is_calling:
+            # A stop string cuts the text, not the arguments of a call.
+            piece = self._stops.flush() + piece
+        elif self.num_output_tokens > self._options.min_tokens:
             piece, stopped = self._stops.feed(piece)
         self._num_shown_chars += len(piece)
-        self.num_reasoning_tokens += self._thoughts.feed(piece)
+        self.num_reasoning_tokens += self._reader.feed(piece)
         return stopped
 
     def _complete(self, token_ids: Sequence[int]) -> None:
         """Takes tokens that are neither of the model nor counted. Thoughts end before them."""
-        if token_ids and self._thoughts.is_inside:
-            self._thoughts.feed(self._detokenizer.flush() + CLOSE)
+        if token_ids and self._reader.is_inside:
+            self._reader.feed(self._detokenizer.flush() + CLOSE)
         piece = self._detokenizer.feed(token_ids)
         self._num_shown_chars += len(piece)
-        self._thoughts.feed(piece)
+        self._reader.feed(piece)
 
     def _flush(self) -> bool:
         """Lets go what was held back; whether even that completed a stop string."""
-        rest, stopped = self._stops.feed(self._detokenizer.flush())
+        rest, stopped = self._detokenizer.flush(), False
+        if not self._reader.is_calling:
+            rest, stopped = self._stops.feed(rest)
         rest += "" if stopped else self._stops.flush()
         self._num_shown_chars += len(rest)
-        self._thoughts.feed(rest)
+        self._reader.feed(rest)
         return stopped
 
     def _delta(self, finish_reason: FinishReason | None, stopped: bool) -> TextDelta:
-        split = self._thoughts.take(is_last=finish_reason is not None)
+        parts = self._reader.take(is_last=finish_reason is not None)
         everything = finish_reason is not None and not stopped
         logprobs = self._shown_logprobs(everything)
-        return TextDelta(split.content, finish_reason, split.reasoning, logprobs)
+        return TextDelta(parts.content, finish_reason, parts.reasoning, logprobs, parts.calls)
 
     def _shown_logprobs(self, everything: bool) -> Sequence[TextLogprobs]:
         """Those whose text shows by now; the others wait for theirs."""
@@ -252,40 +268,10 @@ class Generation:
         return held[:num_shown]
 
 
-class _Thoughts:
-    """Gathers the text of a delta, thoughts apart from the rest where the options want that."""
-
-    def __init__(self, options: GenerationOptions) -> None:
-        self._splitter = (
-            ReasoningSplitter(starts_inside=options.starts_in_reasoning)
-            if options.splits_reasoning
-            else None
-        )
-        self._reasoning: list[str] = []
-        self._content: list[str] = []
-
-    @property
-    def is_inside(self) -> bool:
-        return self._splitter is not None and self._splitter.is_inside
-
-    def feed(self, text: str) -> bool:
-        """Whether `text` is of the thoughts or one of their tags."""
-        if self._splitter is None:
-            self._content.append(text)
-            return False
-        was_inside = self._splitter.is_inside
-        self._add(self._splitter.feed(text))
-        return was_inside or self._splitter.is_inside
-
-    def take(self, *, is_last: bool) -> Split:
-        """What has gathered since the last time."""
-        if is_last and self._splitter is not None:
-            self._add(self._splitter.flush())
-        taken = Split("".join(self._reasoning), "".join(self._content))
-        self._reasoning.clear()
-        self._content.clear()
-        return taken
-
-    def _add(self, split: Split) -> None:
-        self._reasoning.append(split.reasoning)
-        self._content.append(split.content)
+def _reader(options: GenerationOptions) -> AnswerReader:
+    splits = options.splits_reasoning
+    splitter = ReasoningSplitter(starts_inside=options.starts_in_reasoning) if splits else None
+    calls = options.calls
+    if calls is None:
+        return AnswerReader(splitter)
+    return AnswerReader(splitter, calls.parser(), calls.new_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from llguidance import LLTokenizer
@@ -13,10 +13,12 @@ from service.constraints.compiler import ConstraintCompiler
 from service.constraints.matcher import AfterThoughts
 from service.constraints.spec import OutputSpec
 from service.constraints.tokens import build_tokenizer
+from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.dialogue.reasoning import opens_thoughts
 from service.dialogue.template import ChatTemplate
+from service.dialogue.tools.format import ToolFormat
 from service.engine.async_engine import AsyncEngine
 from service.engine.constraint import CompiledConstraint, Constraint
 from service.engine.engine import Engine
@@ -64,6 +66,7 @@ class LoadedModel:
             self.tokenizer = _read_tokenizer(package)
             self._template = _read_template(package, self.tokenizer)
             runner = self._load_runner(package, provider, settings)
+        self._dialogue = Dialogue(self._template)
         self._compiler = ConstraintCompiler(
             lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
         )
@@ -94,7 +97,7 @@ class LoadedModel:
         self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
     ) -> ChatPrompt:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
-        segments = self._template.render(messages, options)
+        segments = self._dialogue.render(messages, options)
         text = "".join(segment.text for segment in segments)
         return ChatPrompt(
             self.tokenizer.encode_segments(segments),
@@ -106,6 +109,16 @@ class LoadedModel:
     def may_reason(self) -> bool:
         """Whether the chat template knows of thoughts before an answer."""
         return self._template.writes_thoughts
+
+    @property
+    def tool_format(self) -> ToolFormat:
+        """How the model writes calls."""
+        return self._dialogue.tool_format
+
+    @property
+    def control_ids(self) -> Mapping[str, int]:
+        """The tokens that are no text, by their spellings."""
+        return self.tokenizer.control_tokens
 
     def knows_variable(self, name: str) -> bool:
         """Whether the chat template asks for a variable of that name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from service.dialogue.tools.format import CallParser
 from service.engine.constraint import CompiledConstraint
 from service.engine.request import SamplingParams
 
@@ -20,6 +21,21 @@ class OutputForm:
     check: Callable[[str], str | None] | None = None
     completes: bool = False
     relaxed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """How calls of tools are read from an output.
+
+    `parser` begins the reading of one. `check` tells what is wrong with the arguments of a
+    finished call of the tool named, None if nothing is. `new_id` makes an id for a call.
+    `shown_ids` are the special tokens that calls are marked with, which else are no text.
+    """
+
+    parser: Callable[[], CallParser]
+    check: Callable[[str, str], str | None]
+    new_id: Callable[[], str]
+    shown_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +54,7 @@ class GenerationOptions:
     - `splits_reasoning`: thoughts come apart from the answer; `starts_in_reasoning`: the prompt
       ends inside them
     - `form`: what the output must look like, after the thoughts if it begins with such
+    - `calls`: the output may call tools, and calls come apart from the answer
     - `prompt_param`: the request's field that errors about the prompt name
     """
 
@@ -54,4 +71,5 @@ class GenerationOptions:
     splits_reasoning: bool = False
     starts_in_reasoning: bool = False
     form: OutputForm | None = None
+    calls: CallForm | None = None
     prompt_param: str = "messages"

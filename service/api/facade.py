@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from service.api.encoding import Encoder
 from service.constraints.spec import OutputSpec
+from service.dialogue.answer import CallDelta
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.dialogue.tools.format import ToolFormat
 from service.engine.constraint import CompiledConstraint
 from service.engine.request import FinishReason, Logprobs
 from service.health import Health
@@ -28,8 +30,8 @@ class TextLogprobs(Protocol):
 
 
 class Delta(Protocol):
-    """The next piece of an answer: thoughts, then text, either may be "". Only the last one has a
-    `finish_reason`. `logprobs` are those of the tokens that have come to show, if asked for."""
+    """The next piece of an answer: thoughts, then text, either may be "", then pieces of calls.
+    Only the last one has a `finish_reason`. `logprobs` are those of the tokens that have come to show, if asked for."""
 
     @property
     def text(self) -> str: ...
@@ -37,6 +39,8 @@ class Delta(Protocol):
     def reasoning(self) -> str: ...
     @property
     def logprobs(self) -> Sequence[TextLogprobs]: ...
+    @property
+    def calls(self) -> Sequence[CallDelta]: ...
     @property
     def finish_reason(self) -> FinishReason | None: ...
 
@@ -84,6 +88,16 @@ class Model(Protocol):
     @property
     def may_reason(self) -> bool:
         """Whether the chat template knows of thoughts before an answer."""
+        ...
+
+    @property
+    def tool_format(self) -> ToolFormat:
+        """How the model writes calls."""
+        ...
+
+    @property
+    def control_ids(self) -> Mapping[str, int]:
+        """The tokens that are no text, by their spellings."""
         ...
 
     def knows_variable(self, name: str) -> bool:

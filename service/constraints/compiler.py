@@ -11,15 +11,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import llguidance
 import numpy as np
 
-if TYPE_CHECKING:
-    # It exists in the library's type stubs alone.
-    from llguidance._lib import JsonCompileOptions
-
+from service.constraints.json_options import json_options
 from service.constraints.matcher import CompiledConstraint
 from service.constraints.spec import OutputKind, OutputSpec
 from service.errors import Overloaded, UnsupportedSchema
@@ -30,9 +26,6 @@ _STACK_BYTES = 64 << 20
 
 _MAX_WAITING = 64
 _MAX_CACHED = 256
-
-_ESCAPES = 'nrbtf\\"'
-"""Not \\u: a key spelled with it passes for one that the schema does not name."""
 
 
 class ConstraintCompiler:
@@ -97,23 +90,8 @@ def _grammar(spec: OutputSpec) -> str:
             return llguidance.LLMatcher.grammar_from_regex(spec.source)
         case OutputKind.GRAMMAR:
             return llguidance.LLMatcher.grammar_from_lark(spec.source)
-    return llguidance.LLMatcher.grammar_from_json_schema(spec.source, overrides=_options(spec))
-
-
-def _options(spec: OutputSpec) -> JsonCompileOptions:
-    """On one line, with a space behind commas and colons, as models write JSON most often: without
-    it SmolLM2 loses its way and goes on for ever."""
-    options: JsonCompileOptions = {
-        "coerce_one_of": spec.coerces_one_of,
-        "json_allowed_escapes": _ESCAPES,
-    }
-    if spec.whitespace is not None:
-        options["whitespace_pattern"] = spec.whitespace
-    else:
-        options["item_separator"] = ", "
-        options["key_separator"] = ": "
-        options["whitespace_flexible"] = False
-    return options
+    options = json_options(whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of)
+    return llguidance.LLMatcher.grammar_from_json_schema(spec.source, overrides=options)
 
 
 def _limits() -> llguidance.LLParserLimits:
@@ -129,7 +107,7 @@ def _limits() -> llguidance.LLParserLimits:
 def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpec) -> None:
     """Raises UnsupportedSchema for a matcher that failed, or whose output could only be empty."""
     reason = matcher.get_error() if matcher.is_error() else ""
-    if not reason and matcher.is_accepting():
+    if not reason and matcher.is_accepting() and not spec.may_be_empty:
         reason = "an empty output would satisfy it"
     if not reason:
         trial = matcher.deep_copy()

@@ -22,7 +22,7 @@ class OutputSpec:
     Between the tokens of JSON may stand what the pattern `whitespace` matches; without one there
     is a space behind commas and colons, and nothing else. With `coerces_one_of` an answer may
     match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
-    `param` is the request's field that errors name.
+    `may_be_empty`: no output at all is one. `param` is the request's field that errors name.
     """
 
     kind: OutputKind
@@ -30,3 +30,4 @@ class OutputSpec:
     param: str
     whitespace: str | None = None
     coerces_one_of: bool = False
+    may_be_empty: bool = False

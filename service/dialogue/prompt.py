@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from service.dialogue.tools.tool import Tool
+
 TemplateValue: TypeAlias = bool | str
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateOptions:
-    """`variables` are given to the template besides the messages, as (name, value) pairs.
+    """`variables` are given to the template besides the messages, as (name, value) pairs, and
+    `tools` are what the model is told that it may call.
 
     With `continues_final_message` the prompt ends where the last message's text ends, so that the
     answer goes on with it; otherwise an answer of its own begins, or none without
-    `begins_answer`.
+    `begins_answer`. `arguments_are_text`: past calls' arguments are given as JSON, and not as
+    values.
     """
 
     variables: tuple[tuple[str, TemplateValue], ...] = ()
     continues_final_message: bool = False
     begins_answer: bool = True
+    tools: tuple[Tool, ...] = ()
+    arguments_are_text: bool = False
 
 
 DEFAULT_OPTIONS = TemplateOptions()

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from jinja2 import Template
@@ -17,6 +18,7 @@ from service.dialogue.prompt import DEFAULT_OPTIONS, TemplateOptions
 from service.dialogue.reasoning import CLOSE
 from service.dialogue.sandbox import BUDGET, Sandbox, TemplateRefusedError
 from service.dialogue.shield import Shield, control_pattern
+from service.dialogue.template_values import message_value, texts_of, tool_value
 from service.errors import PackageCorrupt, RequestError
 from service.text.segment import Segment
 
@@ -52,7 +54,7 @@ class ChatTemplate:
             if token is not None
         }
         self._now = now
-        self._source = source or ""
+        self.source = source or ""
         self._template = None if source is None else self._compile(source)
         if self._template is not None:
             self._probe()
@@ -60,11 +62,11 @@ class ChatTemplate:
     @property
     def writes_thoughts(self) -> bool:
         """Whether the template knows the tags between which reasoning models think."""
-        return CLOSE in self._source
+        return CLOSE in self.source
 
     def knows(self, variable: str) -> bool:
         """Whether the template asks for `variable`."""
-        return re.search(rf"\b{re.escape(variable)}\b", self._source) is not None
+        return re.search(rf"\b{re.escape(variable)}\b", self.source) is not None
 
     def render(
         self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
@@ -83,16 +85,20 @@ class ChatTemplate:
         if not messages:
             raise RequestError("There must be at least one message.", param="messages")
         self._check_variables(options)
-        texts = [text for message in messages for text in _texts(message)]
-        shield = Shield(self._control_pattern, [*texts, self._source])
-        fields = [_fields(message, shield) for message in messages]
+        texts = list(texts_of(messages, options.tools))
+        shield = Shield(self._control_pattern, [*texts, self.source])
         end = shield.unused_mark() if options.continues_final_message else ""
-        fields[-1]["content"] += end
+        last = replace(messages[-1], content=messages[-1].content + end)
         variables: dict[str, object] = {
             **self._tokens,
             **dict(options.variables),
-            "messages": fields,
-            "tools": None,
+            "messages": [
+                message_value(
+                    message, shield.hide, arguments_are_text=options.arguments_are_text
+                )
+                for message in (*messages[:-1], last)
+            ],
+            "tools": [tool_value(tool, shield.hide) for tool in options.tools] or None,
             "documents": None,
             "add_generation_prompt": options.begins_answer and not options.continues_final_message,
             BUDGET: Budget(sum(map(len, texts))),
@@ -161,25 +167,6 @@ def _run(template: Template, variables: Mapping[str, object]) -> str:
 def _reason(error: Exception) -> str:
     reason = str(error) or type(error).__name__
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
-
-
-def _texts(message: Message) -> list[str]:
-    return [message.role, message.content, *(text for _, text in _optional(message))]
-
-
-def _fields(message: Message, shield: Shield) -> dict[str, str]:
-    required = (("role", message.role), ("content", message.content))
-    return {name: shield.hide(text) for name, text in (*required, *_optional(message))}
-
-
-def _optional(message: Message) -> list[tuple[str, str]]:
-    """What a message may have, by the names that templates know it by."""
-    fields = (
-        ("name", message.name),
-        ("reasoning_content", message.reasoning),
-        ("tool_call_id", message.tool_call_id),
-    )
-    return [(name, text) for name, text in fields if text is not None]
 
 
 def _to_json(

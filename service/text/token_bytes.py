@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.errors import PackageCorrupt
 from service.text.tokenizer_json import Decoder, TokenizerJson
@@ -30,6 +30,10 @@ class TokenBytes:
 
     def __len__(self) -> int:
         return len(self.pieces)
+
+    def showing(self, token_ids: frozenset[int]) -> TokenBytes:
+        """The same, with these special tokens shown as they are written."""
+        return replace(self, special_ids=self.special_ids - token_ids) if token_ids else self
 
     def written(self, token_id: int) -> bytes:
         """What a token is written as, a special one too; b"" for an unknown id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tokenizers
@@ -44,9 +44,11 @@ class Tokenizer:
         self._adds_first_space = parsed.adds_first_space
         self._bos_token_id = bos_token_id
         self.token_bytes: TokenBytes = read_token_bytes(parsed)
-        self.control_tokens: tuple[str, ...] = tuple(
-            token.content for token in parsed.added_tokens if token.is_control and token.content
-        )
+        self.control_tokens: Mapping[str, int] = {
+            token.content: token.id
+            for token in parsed.added_tokens
+            if token.is_control and token.content
+        }
         """What must not be recognised in a user's text."""
         self.control_ids = frozenset(token.id for token in parsed.added_tokens if token.is_control)
         self._control = _control_pattern(parsed.added_tokens)

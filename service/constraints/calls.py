@@ -1,0 +1,151 @@
+"""What an answer that may call tools is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import msgspec
+
+from service.constraints.closing import close_objects
+from service.constraints.guard import check_schema
+from service.constraints.json_types import Json
+from service.constraints.lark import SPACE, LarkWriter, pattern
+from service.constraints.spec import OutputKind, OutputSpec
+from service.constraints.validation import validate_text
+from service.dialogue.reasoning import CLOSE, OPEN
+from service.dialogue.tools.format import ToolFormat
+from service.dialogue.tools.tool import Tool, ToolUse
+from service.errors import RequestError, UnsupportedSchema
+
+PARAM = "tools"
+
+
+class Thoughts(Enum):
+    """Where an answer's thoughts are, which nothing is held to."""
+
+    NONE = "the model has none"
+    MAYBE = "the answer may begin with some"
+    BEFORE = "they end before what is constrained"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCalls:
+    """`spec` describes all answers; `check` tells what is wrong with the arguments of a finished
+    call of the tool named, None if nothing is."""
+
+    spec: OutputSpec
+    check: Callable[[str, str], str | None]
+
+
+def prepare_tool(tool: Tool, *, param: str) -> Tool:
+    """The tool with the schema that its arguments are held to: its objects closed.
+
+    `param` is the request's field that holds the schema. Raises UnsupportedSchema for what cannot
+    be enforced, and RequestError for a schema of anything but an object.
+    """
+    schema: Json = msgspec.json.decode(tool.parameters)
+    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
+        raise RequestError(
+            "The arguments of a function are an object: the schema's type must be 'object'.",
+            param=param,
+        )
+    typed: Json = {**schema, "type": "object"}
+    check_schema(typed, param=param)
+    return replace(tool, parameters=msgspec.json.encode(close_objects(typed)).decode())
+
+
+def prepare_calls(
+    use: ToolUse,
+    form: ToolFormat,
+    control_ids: Mapping[str, int],
+    *,
+    thoughts: Thoughts,
+    content_schema: str | None = None,
+) -> PreparedCalls:
+    """The grammar of answers that may call the tools of `use`, which are prepared.
+
+    `control_ids` are the model's tokens that are no text, by spelling. Text that is no call must
+    be JSON under `content_schema`, if there is one. Raises UnsupportedSchema where calls could
+    not be told from that.
+    """
+    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(thoughts, content_schema)
+    schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
+    may_be_empty = not use.must_call and content_schema is None
+    spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
+    return PreparedCalls(spec, lambda name, text: validate_text(text, schemas[name]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Writes the grammar of one request's answers."""
+
+    use: ToolUse
+    form: ToolFormat
+    writer: LarkWriter
+
+    def grammar(self, thoughts: Thoughts, content_schema: str | None) -> str:
+        if self.use.must_call:
+            answer = self._opened(self.form.openings[0], self._space(thoughts))
+        elif content_schema is not None:
+            answer = self._calls_or_json(content_schema)
+        else:
+            answer = self._calls_or_text(thoughts)
+        if thoughts is Thoughts.MAYBE:
+            end = self.writer.literal(CLOSE)
+            marked = self.writer.is_control(CLOSE)
+            inside = self._ended_by(CLOSE) if not marked else f"{self._text('')} {end}"
+            answer = f"({self.writer.literal(OPEN)} {inside})? ({answer})"
+        return self.writer.grammar(answer)
+
+    def _space(self, thoughts: Thoughts) -> str:
+        """Models leave lines free behind their thoughts."""
+        return "" if thoughts is Thoughts.NONE else self.writer.terminal(rf"/{SPACE}{{1,4}}/") + "?"
+
+    def _opened(self, opening: str, space: str = "") -> str:
+        """Calls and what announces them."""
+        calls = self._calls(after_space=bool(space) and not opening)
+        before = f"{space} {self.writer.literal(opening)}" if opening else ""
+        return f"{before} {calls}"
+
+    def _calls(self, *, after_space: bool = False) -> str:
+        calls = self.form.calls(self.use.callable_tools, at_most_one=self.use.at_most_one)
+        return self.writer.part(calls, after_space=after_space)
+
+    def _calls_or_json(self, schema: str) -> str:
+        marked = [opening for opening in self.form.openings if opening]
+        if not marked or not (self.form.openings[0] or self.writer.is_control(marked[0])):
+            raise UnsupportedSchema(
+                "This model's calls are JSON themselves and cannot be told from an answer in JSON.",
+                param="response_format",
+            )
+        return f"{self.writer.json(schema)} | {self._opened(marked[0])}"
+
+    def _calls_or_text(self, thoughts: Thoughts) -> str:
+        """Text that holds no mark of calls, or text, a mark and calls."""
+        but = self._but_not(thoughts)
+        answers = [f"{self._text(but)}?"]
+        for opening in self.form.openings:
+            if not opening:
+                answers.append(self._calls(after_space=True))
+            elif self.writer.is_control(opening):
+                answers.append(f"{self._text(but)}? {self._opened(opening)}")
+            else:
+                answers.append(f"{self._ended_by(opening, but)} {self._calls()}")
+        return " | ".join(answers)
+
+    def _text(self, but: str) -> str:
+        return self.writer.terminal(r"/(.|\n)+/" + but)
+
+    def _ended_by(self, mark: str, but: str = "") -> str:
+        return self.writer.terminal(rf"/(.|\n)*{pattern(mark)}/" + but, is_lazy=True)
+
+    def _but_not(self, thoughts: Thoughts) -> str:
+        """What text must not begin with: what it then would be taken for."""
+        starts = []
+        if thoughts is Thoughts.MAYBE and not self.writer.is_control(OPEN):
+            starts.append(pattern(OPEN))
+        if "" in self.form.openings:
+            starts += [pattern(self.form.head(tool.name)) for tool in self.use.callable_tools]
+        return f" & ~/{SPACE}*({'|'.join(starts)})(.|\\n)*/" if starts else ""

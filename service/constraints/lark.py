@@ -1,0 +1,113 @@
+"""Writes grammars in Lark's syntax, as llguidance reads it, from the parts of calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from service.constraints.json_options import json_options
+from service.dialogue.tools.syntax import (
+    Choice,
+    JsonText,
+    Literal,
+    Optional,
+    Part,
+    Repeated,
+    Sequence,
+    TextBefore,
+)
+
+SPACE = r"[ \n\r\t]"
+"""The regular expression of one character of what may stand before calls."""
+
+
+class LarkWriter:
+    """Gathers the rules of one grammar; its methods give expressions that refer to them."""
+
+    def __init__(self, control_ids: Mapping[str, int]) -> None:
+        """`control_ids` are the tokens that are no text, by their spellings."""
+        self._control_ids = control_ids
+        spellings = sorted(control_ids, key=len, reverse=True)
+        self._control = re.compile("(" + ("|".join(map(re.escape, spellings)) or "(?!)") + ")")
+        self._rules: dict[str, str] = {}
+
+    def grammar(self, start: str) -> str:
+        """The whole grammar, with `start` for its first rule."""
+        rules = "".join(f"{name}: {body}\n" for body, name in self._rules.items())
+        return f"start: {start}\n{rules}"
+
+    def is_control(self, text: str) -> bool:
+        """Whether `text` is the spelling of a token that is no text."""
+        return text in self._control_ids
+
+    def literal(self, text: str) -> str:
+        """Exactly `text`, control tokens in it as tokens."""
+        parts = [
+            f"<[{self._control_ids[part]}]>" if index % 2 else quoted(part)
+            for index, part in enumerate(self._control.split(text))
+            if part
+        ]
+        return " ".join(parts)
+
+    def terminal(self, body: str, *, is_lazy: bool = False) -> str:
+        """A lexeme; a lazy one ends as soon as it can."""
+        return self._rule(body, "lazy[lazy]" if is_lazy else "TEXT")
+
+    def part(self, part: Part, *, after_space: bool = False) -> str:
+        """What `part` describes; with `after_space` its first text may follow white space, which
+        then belongs to the same lexeme."""
+        match part:
+            case Literal(text):
+                spaced = after_space and text
+                return self.terminal(f"/{SPACE}*/ {quoted(text)}") if spaced else self.literal(text)
+            case JsonText(schema):
+                return self.json(schema)
+            case TextBefore(end):
+                return self.terminal(rf"/(.|\n)*{pattern(end)}/", is_lazy=True)
+            case Sequence(parts):
+                return self._sequence(parts, after_space=after_space)
+            case Choice(parts):
+                options = (self.part(each, after_space=after_space) for each in parts)
+                return self._rule(" | ".join(options), "rule")
+            case Optional(inner):
+                return f"({self.part(inner)})?"
+            case Repeated(inner):
+                return f"({self.part(inner)})*"
+
+    def json(self, schema: str) -> str:
+        """JSON that is valid under the schema whose JSON this is, and which the guard let pass."""
+        keywords = msgspec.json.decode(schema)
+        keywords["x-guidance"] = json_options(whitespace=None, coerces_one_of=False)
+        return self._rule("%json " + msgspec.json.encode(keywords).decode(), "json")
+
+    def _sequence(self, parts: tuple[Part, ...], *, after_space: bool) -> str:
+        written = []
+        for part in parts:
+            expression = self.part(part, after_space=after_space)
+            if expression:
+                written.append(expression)
+                after_space = False
+        return " ".join(written)
+
+    def _rule(self, body: str, kind: str) -> str:
+        """The name of the rule with this body; Lark tells lexemes by capitals."""
+        kind, attribute, _ = kind.partition("[lazy]")
+        existing = self._rules.get(body)
+        if existing is None:
+            existing = f"{kind}_{len(self._rules)}" + attribute
+            self._rules[body] = existing
+        return existing.partition("[")[0]
+
+
+def quoted(text: str) -> str:
+    """A string of Lark's."""
+    return msgspec.json.encode(text).decode()
+
+
+def pattern(text: str) -> str:
+    """A regular expression that matches `text` and nothing else."""
+    return "".join(
+        char if char.isalnum() or ord(char) > 127 else f"\\x{ord(char):02X}" for char in text
+    )

@@ -1,0 +1,102 @@
+"""Takes a growing answer apart: thoughts, text, calls of tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.dialogue.reasoning import ReasoningSplitter, Split
+from service.dialogue.tools.call_ids import CallIds
+from service.dialogue.tools.format import CallParser, CallPiece, Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """The next piece of the call `index` of an answer: a call's first has its `id` and `name`,
+    and their `arguments` join to the JSON of an object."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerParts:
+    """What came of an answer, in this order."""
+
+    reasoning: str = ""
+    content: str = ""
+    calls: tuple[CallDelta, ...] = ()
+
+
+class AnswerReader:
+    """Gathers what has come of one answer until it is taken. Without a `splitter` there are no
+    thoughts, and without a `parser` no calls."""
+
+    def __init__(
+        self,
+        splitter: ReasoningSplitter | None = None,
+        parser: CallParser | None = None,
+        new_call_id: Callable[[], str] = CallIds().new,
+    ) -> None:
+        self._splitter = splitter
+        self._parser = parser
+        self._new_call_id = new_call_id
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+        self._calls: list[CallDelta] = []
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether what comes next belongs to the thoughts."""
+        return self._splitter is not None and self._splitter.is_inside
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether the answer's text is over, and calls come."""
+        return self._parser is not None and self._parser.is_calling
+
+    def feed(self, text: str) -> bool:
+        """Whether `text` is of the thoughts or one of their tags."""
+        if self._splitter is None:
+            self._read(text)
+            return False
+        was_inside = self._splitter.is_inside
+        self._split(self._splitter.feed(text))
+        return was_inside or self._splitter.is_inside
+
+    def take(self, *, is_last: bool) -> AnswerParts:
+        """What has gathered since the last time."""
+        if is_last:
+            self._flush()
+        calls = tuple(self._calls)
+        taken = AnswerParts("".join(self._reasoning), "".join(self._content), calls)
+        self._reasoning.clear()
+        self._content.clear()
+        self._calls.clear()
+        return taken
+
+    def _flush(self) -> None:
+        if self._splitter is not None:
+            self._split(self._splitter.flush())
+        if self._parser is not None:
+            self._add(self._parser.flush())
+
+    def _split(self, split: Split) -> None:
+        self._reasoning.append(split.reasoning)
+        self._read(split.content)
+
+    def _read(self, content: str) -> None:
+        if self._parser is None:
+            self._content.append(content)
+        elif content:
+            self._add(self._parser.feed(content))
+
+    def _add(self, parsed: Parsed) -> None:
+        self._content.append(parsed.content)
+        self._calls += map(self._identified, parsed.calls)
+
+    def _identified(self, piece: CallPiece) -> CallDelta:
+        call_id = None if piece.name is None else self._new_call_id()
+        return CallDelta(piece.index, call_id, piece.name, piece.arguments)
