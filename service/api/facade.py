@@ -31,7 +31,8 @@ class TextLogprobs(Protocol):
 
 class Delta(Protocol):
     """The next piece of an answer: thoughts, then text, either may be "", then pieces of calls.
-    Only the last one has a `finish_reason`. `logprobs` are those of the tokens that have come to show, if asked for."""
+    Only the last one has a `finish_reason`. `logprobs` are those of the tokens that have come to
+    show, if asked for."""
 
     @property
     def text(self) -> str: ...

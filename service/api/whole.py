@@ -13,6 +13,8 @@ from litestar.types import Receive, Scope, Send
 from service.api.awaited import AwaitedReply
 from service.api.facade import Generation, TextLogprobs
 from service.api.streamed import first_of
+from service.dialogue.answer import CallDelta, joined
+from service.dialogue.tools.tool import ToolCall
 from service.engine.request import FinishReason
 
 
@@ -23,6 +25,7 @@ class Answer:
     generation: Generation
     text: str
     reasoning: str
+    calls: Sequence[ToolCall]
     logprobs: Sequence[TextLogprobs]
     finish_reason: FinishReason
 
@@ -59,12 +62,16 @@ class WholeReply:
 
 async def _fold(generation: Generation) -> Answer:
     texts, thoughts = [], []
+    calls: list[CallDelta] = []
     logprobs: list[TextLogprobs] = []
     finish_reason: FinishReason | None = None
     async for delta in generation:
         texts.append(delta.text)
         thoughts.append(delta.reasoning)
+        calls += delta.calls
         logprobs += delta.logprobs
         finish_reason = delta.finish_reason
     assert finish_reason is not None
-    return Answer(generation, "".join(texts), "".join(thoughts), logprobs, finish_reason)
+    return Answer(
+        generation, "".join(texts), "".join(thoughts), joined(calls), logprobs, finish_reason
+    )

@@ -62,17 +62,17 @@ def prepare_calls(
     control_ids: Mapping[str, int],
     *,
     thoughts: Thoughts,
-    content_schema: str | None = None,
+    content: OutputSpec | None = None,
 ) -> PreparedCalls:
     """The grammar of answers that may call the tools of `use`, which are prepared.
 
     `control_ids` are the model's tokens that are no text, by spelling. Text that is no call must
-    be JSON under `content_schema`, if there is one. Raises UnsupportedSchema where calls could
-    not be told from that.
+    be the JSON that `content` describes, if that is not None. Raises UnsupportedSchema where calls
+    could not be told from that.
     """
-    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(thoughts, content_schema)
+    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(thoughts, content)
     schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
-    may_be_empty = not use.must_call and content_schema is None
+    may_be_empty = not use.must_call and content is None
     spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
     return PreparedCalls(spec, lambda name, text: validate_text(text, schemas[name]))
 
@@ -85,11 +85,11 @@ class _Answers:
     form: ToolFormat
     writer: LarkWriter
 
-    def grammar(self, thoughts: Thoughts, content_schema: str | None) -> str:
+    def grammar(self, thoughts: Thoughts, content: OutputSpec | None) -> str:
         if self.use.must_call:
             answer = self._opened(self.form.openings[0], self._space(thoughts))
-        elif content_schema is not None:
-            answer = self._calls_or_json(content_schema)
+        elif content is not None:
+            answer = self._calls_or_json(content)
         else:
             answer = self._calls_or_text(thoughts)
         if thoughts is Thoughts.MAYBE:
@@ -113,14 +113,14 @@ class _Answers:
         calls = self.form.calls(self.use.callable_tools, at_most_one=self.use.at_most_one)
         return self.writer.part(calls, after_space=after_space)
 
-    def _calls_or_json(self, schema: str) -> str:
+    def _calls_or_json(self, content: OutputSpec) -> str:
         marked = [opening for opening in self.form.openings if opening]
         if not marked or not (self.form.openings[0] or self.writer.is_control(marked[0])):
             raise UnsupportedSchema(
                 "This model's calls are JSON themselves and cannot be told from an answer in JSON.",
-                param="response_format",
+                param=content.param,
             )
-        return f"{self.writer.json(schema)} | {self._opened(marked[0])}"
+        return f"{self.writer.json_of(content)} | {self._opened(marked[0])}"
 
     def _calls_or_text(self, thoughts: Thoughts) -> str:
         """Text that holds no mark of calls, or text, a mark and calls."""

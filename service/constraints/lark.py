@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from service.constraints.json_options import json_options
+from service.constraints.spec import OutputKind, OutputSpec
 from service.dialogue.tools.syntax import (
     Choice,
     JsonText,
@@ -78,8 +79,14 @@ class LarkWriter:
 
     def json(self, schema: str) -> str:
         """JSON that is valid under the schema whose JSON this is, and which the guard let pass."""
-        keywords = msgspec.json.decode(schema)
-        keywords["x-guidance"] = json_options(whitespace=None, coerces_one_of=False)
+        return self.json_of(OutputSpec(OutputKind.JSON_SCHEMA, schema, param=""))
+
+    def json_of(self, spec: OutputSpec) -> str:
+        """The JSON that `spec` describes."""
+        keywords = msgspec.json.decode(spec.source)
+        keywords["x-guidance"] = json_options(
+            whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of
+        )
         return self._rule("%json " + msgspec.json.encode(keywords).decode(), "json")
 
     def _sequence(self, parts: tuple[Part, ...], *, after_space: bool) -> str:

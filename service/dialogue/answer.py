@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.dialogue.reasoning import ReasoningSplitter, Split
-from service.dialogue.tools.call_ids import CallIds
+from service.dialogue.tools.call_ids import OPENAI_IDS
 from service.dialogue.tools.format import CallParser, CallPiece, Parsed
+from service.dialogue.tools.tool import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,18 @@ class CallDelta:
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+
+
+def joined(deltas: Sequence[CallDelta]) -> list[ToolCall]:
+    """The calls that the deltas of one answer are pieces of."""
+    texts: defaultdict[int, list[str]] = defaultdict(list)
+    for delta in deltas:
+        texts[delta.index].append(delta.arguments)
+    return [
+        ToolCall(first.id or "", first.name, "".join(texts[first.index]))
+        for first in deltas
+        if first.name is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,7 @@ class AnswerReader:
         self,
         splitter: ReasoningSplitter | None = None,
         parser: CallParser | None = None,
-        new_call_id: Callable[[], str] = CallIds().new,
+        new_call_id: Callable[[], str] = OPENAI_IDS.new,
     ) -> None:
         self._splitter = splitter
         self._parser = parser

@@ -44,9 +44,7 @@ class Dialogue:
                 [self._with_known_ids(each) for each in messages],
                 replace(options, arguments_are_text=as_text),
             )
-        plain = described(
-            messages, options.tools, self.tool_format, has_system=self._has_system
-        )
+        plain = described(messages, options.tools, self.tool_format, has_system=self._has_system)
         return self._template.render(plain, replace(options, tools=()))
 
     def _shows(

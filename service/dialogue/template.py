@@ -93,9 +93,7 @@ class ChatTemplate:
             **self._tokens,
             **dict(options.variables),
             "messages": [
-                message_value(
-                    message, shield.hide, arguments_are_text=options.arguments_are_text
-                )
+                message_value(message, shield.hide, arguments_are_text=options.arguments_are_text)
                 for message in (*messages[:-1], last)
             ],
             "tools": [tool_value(tool, shield.hide) for tool in options.tools] or None,

@@ -90,5 +90,3 @@ def _texts_in(value: Value) -> Iterator[str]:
             case dict() as mapping:
                 yield from mapping
                 pending += mapping.values()
-
-

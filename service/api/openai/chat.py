@@ -12,16 +12,17 @@ from service.api.openai.chat_reply import ChatChunks, ChatReply
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.fields import CHAT
-from service.api.openai.output_format import requested_form
+from service.api.openai.output_format import asked_form
 from service.api.openai.parameters import chat_options, check_stream_options
 from service.api.openai.reply import UsageIn, reply_head
+from service.api.openai.tools import CallStyle, chat_tools
 from service.api.state import HttpRequest, pool_of
 from service.api.streamed import StreamedReply
+from service.api.tools import AnswerForms, answer_forms
 from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.dialogue.prompt import ChatPrompt
 from service.errors import RequestError
-from service.options import OutputForm
 
 _DECODER = RequestDecoder(ChatRequest, CHAT)
 
@@ -32,28 +33,35 @@ async def create_chat_completion(request: HttpRequest) -> ASGIApp:
     body = await read_json_body(request.scope, request.receive)
     wire = _DECODER.decode(body)
     _check(wire)
+    tools = chat_tools(wire)
     messages = to_messages(wire.messages)
     model = await pool_of(request).get(wire.model)
-    template = template_options(wire, model)
+    template = template_options(wire, model, tools.shown)
     prompt = await off_loop_if_large(len(body), lambda: model.encode_chat(messages, template))
-    return _reply(wire, model, prompt, await requested_form(wire, model))
+    forms = await answer_forms(
+        tools.asked, asked_form(wire), model, prompt, completes=wire.complete_on_length
+    )
+    return _reply(wire, model, prompt, forms, tools.style)
 
 
-def _reply(wire: ChatRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None) -> ASGIApp:
+def _reply(
+    wire: ChatRequest, model: Model, prompt: ChatPrompt, forms: AnswerForms, style: CallStyle
+) -> ASGIApp:
     options = chat_options(
         wire,
         model.manifest.generation,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
-        form=form,
+        forms=forms,
     )
     generations = model.generate([prompt.token_ids], options)
     head = reply_head("chatcmpl-", wire.model, model.system_fingerprint, form)
     token_bytes = model.token_bytes if wire.logprobs else None
     if wire.stream:
         usage_in = UsageIn.of(wire.stream_options)
-        return StreamedReply(generations, ChatChunks(head, generations, token_bytes, usage_in))
-    return WholeReply(generations, ChatReply(head, token_bytes).make)
+        chunks = ChatChunks(head, generations, token_bytes, usage_in, style)
+        return StreamedReply(generations, chunks)
+    return WholeReply(generations, ChatReply(head, token_bytes, style).make)
 
 
 def _check(wire: ChatRequest) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from service.api.effort import effort_variables
 from service.api.facade import Model
 from service.api.openai.chat_schema import ChatMessage, ChatRequest
+from service.api.past_calls import PastCalls, past_call
 from service.dialogue.message import Message
 from service.dialogue.prompt import TemplateOptions
+from service.dialogue.tools.tool import Tool, ToolCall
 from service.errors import RequestError, UnsupportedParameter
 
 TEMPLATE_KWARGS = ("enable_thinking", "thinking", "reasoning_effort", "preserve_thinking")
@@ -16,11 +18,15 @@ TEMPLATE_KWARGS = ("enable_thinking", "thinking", "reasoning_effort", "preserve_
 
 
 def to_messages(wire: Sequence[ChatMessage]) -> list[Message]:
-    """Raises RequestError for a message without content that must have some."""
-    return [_message(index, message) for index, message in enumerate(wire)]
+    """Raises RequestError for a message without content that must have some, and for calls and
+    results that are none."""
+    reader = _Reader()
+    return [reader.read(index, message) for index, message in enumerate(wire)]
 
 
-def template_options(wire: ChatRequest, model: Model) -> TemplateOptions:
+def template_options(
+    wire: ChatRequest, model: Model, tools: tuple[Tool, ...] = ()
+) -> TemplateOptions:
     """What the template is given besides the messages.
 
     Raises RequestError for variables that may not be set, and UnsupportedParameter for a
@@ -38,7 +44,9 @@ def template_options(wire: ChatRequest, model: Model) -> TemplateOptions:
         effort = wire.reasoning_effort
         variables.update(effort_variables(effort, model, param="reasoning_effort"))
     return TemplateOptions(
-        tuple(variables.items()), continues_final_message=bool(wire.continue_final_message)
+        tuple(variables.items()),
+        continues_final_message=bool(wire.continue_final_message),
+        tools=tools,
     )
 
 
@@ -65,14 +73,58 @@ def check_continuation(wire: ChatRequest) -> None:
         )
 
 
-def _message(index: int, wire: ChatMessage) -> Message:
-    """`developer` is OpenAI's newer name of `system`, which is what templates know."""
-    role = "system" if wire.role == "developer" else wire.role
-    if wire.content is None and role != "assistant":
-        param = f"messages[{index}].content"
-        raise RequestError(f"Missing required parameter: {param!r}.", param=param)
+class _Reader:
+    """Reads one conversation, from its first message to its last."""
+
+    def __init__(self) -> None:
+        self._past = PastCalls()
+
+    def read(self, index: int, wire: ChatMessage) -> Message:
+        """`developer` is OpenAI's newer name of `system`, which is what templates know."""
+        param = f"messages[{index}]"
+        if wire.content is None and wire.role != "assistant":
+            raise _missing(f"{param}.content")
+        if wire.role in ("tool", "function"):
+            return self._result(wire, param)
+        return Message(
+            "system" if wire.role == "developer" else wire.role,
+            _text(wire),
+            wire.name,
+            wire.reasoning_content or wire.reasoning,
+            tool_calls=self._calls(wire, param),
+        )
+
+    def _result(self, wire: ChatMessage, param: str) -> Message:
+        name = self._past.answered(wire.tool_call_id, param=f"{param}.tool_call_id")
+        if wire.role == "function" and wire.name is None:
+            raise _missing(f"{param}.name")
+        return Message("tool", _text(wire), name or wire.name, tool_call_id=wire.tool_call_id)
+
+    def _calls(self, wire: ChatMessage, param: str) -> tuple[ToolCall, ...]:
+        calls = [
+            past_call(
+                call.id,
+                call.function.name,
+                call.function.arguments,
+                param=f"{param}.tool_calls[{index}].function.arguments",
+            )
+            for index, call in enumerate(wire.tool_calls or ())
+        ]
+        if wire.function_call is not None:
+            called = wire.function_call
+            param = f"{param}.function_call.arguments"
+            calls.append(past_call(called.name, called.name, called.arguments, param=param))
+        if calls and wire.role != "assistant":
+            raise RequestError("Only an assistant's message has calls.", param=param)
+        for call in calls:
+            self._past.made(call)
+        return tuple(calls)
+
+
+def _text(wire: ChatMessage) -> str:
     content = wire.content or ""
-    if isinstance(content, list):
-        content = "".join(part.text for part in content)
-    reasoning = wire.reasoning_content or wire.reasoning
-    return Message(role, content, wire.name, reasoning, wire.tool_call_id)
+    return content if isinstance(content, str) else "".join(part.text for part in content)
+
+
+def _missing(param: str) -> RequestError:
+    return RequestError(f"Missing required parameter: {param!r}.", param=param)

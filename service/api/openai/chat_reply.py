@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import UNSET
 
 from service.api.facade import Delta, Generation
+from service.api.openai.call_reply import call_delta, called_function, tool_calls_out
 from service.api.openai.chat_schema import (
     AnswerMessage,
     ChatChunk,
@@ -16,7 +17,7 @@ from service.api.openai.chat_schema import (
     ChunkChoice,
     MessageDelta,
 )
-from service.api.openai.common_schema import Usage
+from service.api.openai.common_schema import FinishReason, Usage
 from service.api.openai.logprobs import ChatLogprobs, TokenBytes, chat_logprobs
 from service.api.openai.reply import (
     DONE,
@@ -28,8 +29,14 @@ from service.api.openai.reply import (
     stop_reason_of,
     usage_of,
 )
+from service.api.openai.tools import CallStyle
 from service.api.whole import Answer
 from service.errors import RetortError
+
+
+def _finish_reason(reason: FinishReason, has_calls: bool, style: CallStyle) -> FinishReason:
+    return style.finish_reason if has_calls and reason == "stop" else reason
+
 
 _FIRST = MessageDelta(role="assistant", content="", refusal=None)
 
@@ -40,6 +47,7 @@ class ChatReply:
 
     head: ReplyHead
     token_bytes: TokenBytes | None
+    style: CallStyle
 
     def make(self, answers: Sequence[Answer]) -> ChatCompletion:
         head = self.head
@@ -54,16 +62,25 @@ class ChatReply:
         )
 
     def _choice(self, index: int, answer: Answer) -> Choice:
-        thoughts = answer.reasoning or UNSET
         token_bytes = self.token_bytes
         return Choice(
             index=index,
-            message=AnswerMessage(
-                content=answer.text, reasoning_content=thoughts, reasoning=thoughts
-            ),
+            message=self._message(answer),
             logprobs=None if token_bytes is None else chat_logprobs(answer.logprobs, token_bytes),
-            finish_reason=answer.finish_reason,
+            finish_reason=_finish_reason(answer.finish_reason, bool(answer.calls), self.style),
             stop_reason=stop_reason_of(answer.generation),
+        )
+
+    def _message(self, answer: Answer) -> AnswerMessage:
+        thoughts = answer.reasoning or UNSET
+        calls = answer.calls
+        as_function = bool(calls) and self.style.is_function
+        return AnswerMessage(
+            content=None if calls and not answer.text else answer.text,
+            reasoning_content=thoughts,
+            reasoning=thoughts,
+            tool_calls=UNSET if as_function or not calls else tool_calls_out(calls),
+            function_call=called_function(calls[0]) if as_function else UNSET,
         )
 
 
@@ -75,6 +92,8 @@ class ChatChunks:
     generations: Sequence[Generation]
     token_bytes: TokenBytes | None
     usage_in: UsageIn
+    style: CallStyle
+    _calling: set[int] = field(default_factory=set)
     _frames: dict[int, TextFrame] = field(default_factory=dict)
 
     def opening(self) -> bytes:
@@ -91,11 +110,16 @@ class ChatChunks:
             events += self._event(index, MessageDelta(content=delta.text), logprobs)
         elif delta.text:
             events += self._text(index, delta.text)
+        for call in delta.calls:
+            self._calling.add(index)
+            events += self._event(index, call_delta(call, is_function=self.style.is_function))
         if delta.finish_reason is not None:
             choice = ChunkChoice(
                 index=index,
                 delta=MessageDelta(),
-                finish_reason=delta.finish_reason,
+                finish_reason=_finish_reason(
+                    delta.finish_reason, index in self._calling, self.style
+                ),
                 stop_reason=stop_reason_of(self.generations[index]),
             )
             events += event(self._chunk([choice], self._usage_so_far()))

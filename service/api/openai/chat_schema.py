@@ -15,8 +15,20 @@ from service.api.openai.common_schema import (
     Usage,
 )
 from service.api.openai.logprobs import ChatLogprobs
+from service.api.openai.tool_schema import (
+    CalledFunction,
+    FunctionChoice,
+    FunctionDelta,
+    Functions,
+    MadeCall,
+    ToolCallDelta,
+    ToolCallOut,
+    ToolChoice,
+    Tools,
+)
+from service.api.tools import MAX_TOOLS
 
-Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Nothing: TypeAlias = Annotated[list[None], Meta(max_length=0)] | None
 
@@ -26,7 +38,7 @@ class TextPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tex
 
 
 class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Only an assistant's message may lack content.
+    """Only an assistant's message may lack content. "function" is the older name of "tool".
 
     The fields after `tool_call_id` are those of an answer, which clients send back as they got
     it; its thoughts go by two names.
@@ -40,9 +52,9 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reasoning: str | None = None
     refusal: None = None
     audio: None = None
-    function_call: None = None
     annotations: Nothing = None
-    tool_calls: Nothing = None
+    function_call: CalledFunction | None = None
+    tool_calls: Annotated[list[MadeCall], Meta(max_length=MAX_TOOLS)] | None = None
 
 
 class ChatRequest(GenerationRequest, frozen=True, kw_only=True):
@@ -54,16 +66,24 @@ class ChatRequest(GenerationRequest, frozen=True, kw_only=True):
     chat_template_kwargs: dict[str, bool | str] | None = None
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    functions: Functions | None = None
+    function_call: FunctionChoice | None = None
 
 
 class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Thoughts, where there are any, go by both names that clients look for."""
+    """Thoughts, where there are any, go by both names that clients look for. An answer of calls
+    alone has no content."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
     refusal: None = None
     reasoning_content: str | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
+    tool_calls: list[ToolCallOut] | UnsetType = UNSET
+    function_call: CalledFunction | UnsetType = UNSET
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +113,8 @@ class MessageDelta(msgspec.Struct, frozen=True, kw_only=True):
     refusal: UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
+    tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+    function_call: FunctionDelta | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,4 +100,4 @@ RelaxedKeywords: TypeAlias = (
     ]
     | UnsetType
 )
-FinishReason: TypeAlias = Literal["stop", "length"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "function_call"]

@@ -74,7 +74,7 @@ _GENERATION: Mapping[str, Treatment] = {
 CHAT: Mapping[str, Treatment] = {
     **_GENERATION,
     "messages": Honoured(
-        "roles system, developer, user, assistant, tool; content null, text or text parts"
+        "roles system, developer, user, assistant, tool, function; content null, text or text parts"
     ),
     "max_tokens": Honoured("without it, the rest of the context"),
     "max_completion_tokens": Honoured("wins over `max_tokens`"),
@@ -86,13 +86,15 @@ CHAT: Mapping[str, Treatment] = {
     ),
     "continue_final_message": Honoured("extension; the answer goes on with the last message"),
     "add_generation_prompt": Honoured("extension; false with `continue_final_message` only"),
+    "tools": Honoured("up to 128 functions; arguments always valid under their schemas"),
+    "tool_choice": Honoured("none, auto, required, a named function, allowed_tools"),
+    "parallel_tool_calls": Honoured("false: one call at most"),
+    "functions": Honoured("the older `tools`"),
+    "function_call": Honoured("the older `tool_choice`"),
     "audio": OneOf(),
-    "function_call": OneOf(("none", "auto")),
-    "functions": OneOf(([],)),
     "metadata": AnyValue(),
     "modalities": OneOf((["text"],)),
     "moderation": OneOf(),
-    "parallel_tool_calls": OneOf((True, False)),
     "prediction": OneOf(),
     "prompt_cache_key": AnyValue(),
     "prompt_cache_options": OneOf(({"mode": "implicit"},)),
@@ -100,8 +102,6 @@ CHAT: Mapping[str, Treatment] = {
     "safety_identifier": AnyValue(),
     "service_tier": AnyValue(),
     "store": AnyValue(),
-    "tool_choice": OneOf(("none", "auto")),
-    "tools": OneOf(([],)),
     "verbosity": OneOf(("medium",)),
     "web_search_options": OneOf(),
 }

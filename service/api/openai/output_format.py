@@ -23,10 +23,15 @@ async def requested_form(wire: GenerationRequest, model: Model) -> OutputForm | 
     Raises UnsupportedSchema for what cannot be enforced, and RequestError for fields that say two
     things, or would cut or prolong what has its own end.
     """
+    return await output_form(asked_form(wire), model, completes=wire.complete_on_length)
+
+
+def asked_form(wire: GenerationRequest) -> AskedForm | None:
+    """What the answer is to be held to; None for free text. Raises as `requested_form` does."""
     asked = _asked(wire)
     if asked is not None:
         _check_ends(wire)
-    return await output_form(asked, model, completes=wire.complete_on_length)
+    return asked
 
 
 def _asked(wire: GenerationRequest) -> AskedForm | None:

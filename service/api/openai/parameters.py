@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.common_schema import GenerationRequest
 from service.api.openai.completion_schema import CompletionRequest
+from service.api.tools import AnswerForms
 from service.engine.request import SamplingParams
 from service.errors import RequestError, UnsupportedParameter
 from service.options import GenerationOptions, OutputForm
@@ -21,7 +22,7 @@ def chat_options(
     *,
     splits_reasoning: bool,
     starts_in_reasoning: bool,
-    form: OutputForm | None,
+    forms: AnswerForms,
 ) -> GenerationOptions:
     """Of the two names of the limit the newer one wins; without, the context is the limit."""
     newer = whole(wire.max_completion_tokens, "max_completion_tokens")
@@ -38,7 +39,8 @@ def chat_options(
         splits_reasoning=splits_reasoning,
         starts_in_reasoning=starts_in_reasoning,
         continues_text=bool(wire.continue_final_message),
-        form=form,
+        form=forms.form,
+        calls=forms.calls,
     )
 
 

@@ -40,5 +40,8 @@ class CallIds:
         return len(call_id) == self.num_chars and call_id.isascii() and call_id.isalnum()
 
 
+OPENAI_IDS = CallIds()
+
+
 def _random(num_chars: int) -> str:
     return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(num_chars))

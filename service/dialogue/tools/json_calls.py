@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from service.dialogue.tools.call_ids import CallIds
+from service.dialogue.tools.call_ids import OPENAI_IDS, CallIds
 from service.dialogue.tools.format import CallPiece, Parsed
 from service.dialogue.tools.json_span import JsonSpan
 from service.dialogue.tools.opening import Opening
@@ -27,7 +27,7 @@ class JsonCalls:
     after_arguments: str = ""
     separator: str = ""
     closing: str = ""
-    call_ids: CallIds = CallIds()
+    call_ids: CallIds = OPENAI_IDS
     arguments_are_text: bool = False
 
     def head(self, name: str) -> str:

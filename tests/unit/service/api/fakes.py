@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.api.encoding import Encoder
 from service.constraints.spec import OutputSpec
+from service.dialogue.answer import CallDelta
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.dialogue.tools.format import ToolFormat
+from service.dialogue.tools.hermes import HERMES
 from service.engine.constraint import Constraint
 from service.engine.request import FinishReason, Logprobs, SamplingParams
 from service.errors import (
@@ -52,6 +55,7 @@ class FakeDelta:
     finish_reason: FinishReason | None = None
     reasoning: str = ""
     logprobs: Sequence[FakeTextLogprobs] = ()
+    calls: Sequence[CallDelta] = ()
 
 
 @dataclass
@@ -62,6 +66,7 @@ class Script:
     """
 
     thoughts: Sequence[str] = ()
+    calls: Sequence[CallDelta] = ()
     texts: Sequence[str] = ("Hel", "lo", "")
     finish_reason: FinishReason = "stop"
     stop_reason: str | int | None = None
@@ -119,6 +124,7 @@ class FakeGeneration:
                 text,
                 self.script.finish_reason if i == len(texts) - 1 else None,
                 logprobs=[] if self.options.num_logprobs is None else logprobs,
+                calls=self.script.calls if i == len(texts) - 1 else (),
             )
 
     def _logprobs(self, token_id: int) -> Logprobs:
@@ -159,6 +165,8 @@ class FakeModel:
     template_variables: frozenset[str] = frozenset()
     may_reason: bool = False
     infill: bool = False
+    tool_format: ToolFormat = HERMES
+    control_ids: Mapping[str, int] = field(default_factory=dict)
     mean_logprobs: Sequence[float] = (0.0,)
     compiled: list[OutputSpec] = field(default_factory=list)
     compile_refusal: RetortError | None = None
