@@ -26,8 +26,9 @@ LAYERS = {
     "text": FREE,
     "dialogue": FREE | {"text"},
     "constraints": FREE | {"engine", "dialogue", "text"},
-    "options": FREE | {"engine"},
-    "generation": FREE | {"options", "engine", "dialogue", "text", "constraints"},
+    "options": FREE | {"engine", "dialogue"},
+    "last_checks": FREE | {"options", "dialogue"},
+    "generation": FREE | {"options", "last_checks", "engine", "dialogue", "text", "constraints"},
     "model": FREE
     | {"generation", "options", "engine", "runtime", "text", "dialogue", "constraints"},
     "encoder": FREE | {"runtime"},

@@ -200,7 +200,9 @@ _content: Values = _text | st.lists(
 _message: Values = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": _content},
     optional={"name": st.none() | _text},
-) | st.fixed_dictionaries({"role": st.just("tool"), "content": _content, "tool_call_id": _text})
+) | st.fixed_dictionaries(
+    {"role": st.sampled_from(["tool", "function"]), "content": _content, "name": _text}
+)
 _wrong_message: Values = (
     st.booleans()
     | st.integers()
@@ -211,6 +213,42 @@ _wrong_message: Values = (
     | st.fixed_dictionaries({"role": st.just("user"), "content": st.lists(_text, min_size=1)})
     | st.fixed_dictionaries({"role": st.just("user"), "content": _text, "colour": anything})
 )
+
+_function: Values = st.fixed_dictionaries(
+    {"name": st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)},
+    optional={
+        "description": st.none() | _text,
+        "parameters": st.sampled_from(
+            [None, {}, {"type": "object", "properties": {"a": {"type": "integer"}}}]
+        ),
+        "strict": st.none() | st.booleans(),
+    },
+)
+_wrong_function: Values = (
+    st.fixed_dictionaries({"name": st.sampled_from(["", "a b", "é", "x" * 65])})
+    | st.fixed_dictionaries({"description": _text})
+    | st.fixed_dictionaries({"name": st.just("f"), "colour": anything})
+    | st.fixed_dictionaries(
+        {"name": st.just("f"), "parameters": st.integers() | _text | st.just({"type": "array"})}
+    )
+    | st.just({"name": "f", "parameters": {"not": {}}})
+)
+
+
+def _tool(function: object) -> dict[str, object]:
+    return {"type": "function", "function": function}
+
+
+_functions: Values = st.lists(_function, max_size=3, unique_by=lambda each: each["name"])
+_wrong_functions: Values = (
+    st.tuples(_wrong_function).map(list)
+    | st.tuples(_function).map(lambda pair: [*pair, *pair])
+    | st.integers()
+    | st.text()
+    | st.booleans()
+    | _objects
+)
+_F: Final = {"name": "f"}
 
 CHAT_FIELDS: Final[Mapping[str, Field]] = {
     **_GENERATION,
@@ -245,6 +283,43 @@ CHAT_FIELDS: Final[Mapping[str, Field]] = {
     ),
     "add_generation_prompt": Field(st.just(True), st.just(False) | _no_boolean),
     "continue_final_message": Field(st.just(False), st.just(True) | _no_boolean),
+    "tools": Field(
+        _functions.map(lambda functions: [*map(_tool, functions)]),
+        _wrong_functions.map(
+            lambda found: [*map(_tool, found)] if isinstance(found, list) else found
+        )
+        | st.just([{"type": "custom", "custom": {"name": "f"}}]),
+    ),
+    "tool_choice": Field(
+        st.sampled_from(
+            [
+                *("none", "auto", "required"),
+                _tool(_F),
+                {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "required", "tools": [_tool(_F)]},
+                },
+            ]
+        ),
+        st.text().map("x".__add__)
+        | st.booleans()
+        | st.integers()
+        | _lists
+        | st.just(_tool({"name": "g"}))
+        | st.just({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}),
+        {"tools": [_tool(_F)]},
+    ),
+    "parallel_tool_calls": _boolean(),
+    "functions": Field(_functions, _wrong_functions),
+    "function_call": Field(
+        st.sampled_from(["none", "auto", _F]),
+        st.text().map("x".__add__)
+        | st.booleans()
+        | st.integers()
+        | _lists
+        | st.just({"name": "g"}),
+        {"functions": [_F]},
+    ),
 }
 
 COMPLETION_FIELDS: Final[Mapping[str, Field]] = {

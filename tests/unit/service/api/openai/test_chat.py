@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 
 from service.dialogue.message import Message
+from service.dialogue.tools.tool import ToolCall
 from service.errors import ContextLengthExceeded, EngineFailure, Overloaded, RetortError
 from service.store.manifest import GenerationDefaults
 from tests.unit.service.api.asgi import post_json
@@ -316,13 +317,20 @@ async def test_thoughts_and_tool_results_go_back_into_the_history(
 ) -> None:
     messages = [
         {"role": "user", "content": "a"},
-        {"role": "assistant", "content": "b", "reasoning_content": "c"},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "c",
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+            ],
+        },
         {"role": "tool", "content": "d", "tool_call_id": "call_1"},
     ]
     assert (await post_json(app, PATH, {**ASK, "messages": messages})).status == 200
     assert model.messages[1:] == [
-        Message("assistant", "b", reasoning="c"),
-        Message("tool", "d", tool_call_id="call_1"),
+        Message("assistant", "", reasoning="c", tool_calls=(ToolCall("call_1", "f", "{}"),)),
+        Message("tool", "d", "f", tool_call_id="call_1"),
     ]
 
 

@@ -134,8 +134,6 @@ async def test_a_value_out_of_range_is_refused_by_name(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
-        ("tool_choice", "required"),
         ("modalities", ["audio"]),
         ("reasoning_effort", "high"),
         ("prediction", {"type": "content", "content": "x"}),
@@ -146,6 +144,10 @@ async def test_what_is_not_done_is_refused_by_name(
 ) -> None:
     error = await refused(app, json.dumps({**ASK, field: value}).encode())
     assert (error["param"], error["code"]) == (field, "unsupported_parameter")
+
+
+def _call(*, arguments: str = "{}") -> dict[str, object]:
+    return {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,14 @@ async def test_what_is_not_done_is_refused_by_name(
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
             "messages[0].content[0].type",
         ),
-        ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "messages[0].tool_calls[0]"),
+        ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "messages[0].tool_calls[0].function"),
+        (
+            {"role": "assistant", "tool_calls": [_call(arguments="[1]")]},
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        ({"role": "user", "content": "x", "tool_calls": [_call()]}, "messages[0]"),
+        ({"role": "tool", "content": "x", "tool_call_id": "other"}, "messages[0].tool_call_id"),
+        ({"role": "function", "content": "x"}, "messages[0].name"),
     ],
 )
 async def test_a_wrong_message_is_refused_at_its_place(
