@@ -30,12 +30,16 @@ class AskedForm:
     is_json: bool
     options: SchemaOptions = DEFAULT_OPTIONS
 
+    async def prepared(self) -> PreparedForm:
+        """Raises UnsupportedSchema for what cannot be enforced."""
+        return await off_loop_if_large(self.num_bytes, lambda: self.prepare(self.options))
+
     async def compiled(self, model: Model, *, completes: bool = False) -> OutputForm:
         """With `completes` JSON that is cut is closed.
 
         Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
         """
-        form = await off_loop_if_large(self.num_bytes, lambda: self.prepare(self.options))
+        form = await self.prepared()
         try:
             constraint = await model.compile(form.spec)
         except UnsupportedSchema:

@@ -11,37 +11,53 @@ from service.api.facade import Model
 from service.api.forms import AskedForm, output_form
 from service.api.work import off_loop_if_large
 from service.constraints.calls import PreparedCalls, Thoughts, prepare_calls, prepare_tool
-from service.constraints.spec import OutputKind, OutputSpec
+from service.constraints.prepare import PreparedForm
+from service.constraints.spec import OutputKind
 from service.dialogue.prompt import ChatPrompt
 from service.dialogue.tools.tool import NO_PARAMETERS, Tool, ToolUse
-from service.errors import RequestError
+from service.errors import RequestError, UnsupportedSchema
 from service.options import CallForm, OutputForm
 
 MAX_TOOLS = 128
 
 
 @dataclass(frozen=True, slots=True)
+class AskedTool:
+    """A tool of a request, whose field `param` holds its schema. With `relaxes` keywords that
+    cannot be enforced are left out instead of refused."""
+
+    tool: Tool
+    param: str
+    relaxes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AskedTools:
-    """`params` are the request's fields that hold the schemas of the tools, in their order."""
+    """What a request lets its answer call; `asked` are the tools of `use`, in their order."""
 
     use: ToolUse
-    params: tuple[str, ...]
+    asked: tuple[AskedTool, ...]
 
-    def prepared(
-        self, model: Model, prompt: ChatPrompt, content: OutputSpec | None
-    ) -> PreparedCalls:
-        """Raises UnsupportedSchema and RequestError as `prepare_tool` and `prepare_calls` do."""
-        tools = tuple(
-            prepare_tool(tool, param=param)
-            for tool, param in zip(self.use.tools, self.params, strict=True)
-        )
-        return prepare_calls(
-            replace(self.use, tools=tools),
-            model.tool_format,
-            model.control_ids,
-            thoughts=_thoughts(prompt),
-            content=content,
-        )
+    @property
+    def num_bytes(self) -> int:
+        """Of all schemas together."""
+        return sum(len(tool.parameters) for tool in self.use.tools)
+
+    def prepared(self) -> PreparedTools:
+        """Raises UnsupportedSchema and RequestError as `prepare_tool` does."""
+        tools = [
+            prepare_tool(each.tool, param=each.param, relaxes=each.relaxes) for each in self.asked
+        ]
+        relaxed = tuple(pointer for tool in tools for pointer in tool.relaxed)
+        return PreparedTools(replace(self.use, tools=tuple(tool.tool for tool in tools)), relaxed)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTools:
+    """The schemas in `use` are those that are enforced; `relaxed` is what is not, of them all."""
+
+    use: ToolUse
+    relaxed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +82,43 @@ async def answer_forms(
     """
     if tools is None:
         return AnswerForms(await output_form(content, model, completes=completes))
-    num_bytes = sum(len(tool.parameters) for tool in tools.use.tools)
-    form = None if content is None else await off_loop_if_large(content.num_bytes, content.prepare)
-    spec = None if form is None else _json_only(form.spec)
-    prepared = await off_loop_if_large(num_bytes, lambda: tools.prepared(model, prompt, spec))
-    constraint = await model.compile(prepared.spec)
+    prepared = await off_loop_if_large(tools.num_bytes, tools.prepared)
+    if content is None:
+        return await _compiled(prepared, None, model, prompt, completes=bool(completes))
+    form = await content.prepared()
+    if form.spec.kind is not OutputKind.JSON_SCHEMA:
+        raise RequestError(
+            "Beside tools that may be called an answer can be held to JSON only.",
+            param=form.spec.param,
+        )
+    try:
+        return await _compiled(prepared, form, model, prompt, completes=bool(completes))
+    except UnsupportedSchema:
+        if form.looser is None:
+            raise
+        return await _compiled(prepared, form.looser, model, prompt, completes=bool(completes))
+
+
+async def _compiled(
+    tools: PreparedTools,
+    content: PreparedForm | None,
+    model: Model,
+    prompt: ChatPrompt,
+    *,
+    completes: bool,
+) -> AnswerForms:
+    calls = prepare_calls(
+        tools.use,
+        model.tool_format,
+        model.control_ids,
+        thoughts=_thoughts(prompt),
+        content=None if content is None else content.spec,
+    )
+    constraint = await model.compile(calls.spec)
+    check = None if content is None else content.check
+    relaxed = (*tools.relaxed, *(() if content is None else content.relaxed))
     return AnswerForms(
-        OutputForm(constraint, None if form is None else form.check, bool(completes)),
-        _call_form(tools.use, model, prepared),
+        OutputForm(constraint, check, completes, relaxed), _call_form(tools.use, model, calls)
     )
 
 
@@ -121,15 +166,6 @@ def _thoughts(prompt: ChatPrompt) -> Thoughts:
     if prompt.starts_in_reasoning:
         return Thoughts.BEFORE
     return Thoughts.MAYBE if prompt.may_reason else Thoughts.NONE
-
-
-def _json_only(spec: OutputSpec) -> OutputSpec:
-    if spec.kind is not OutputKind.JSON_SCHEMA:
-        raise RequestError(
-            "Beside tools that may be called an answer can be held to JSON only.",
-            param=spec.param,
-        )
-    return spec
 
 
 def _call_form(use: ToolUse, model: Model, prepared: PreparedCalls) -> CallForm:

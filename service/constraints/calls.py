@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 import msgspec
 
-from service.constraints.closing import close_objects
-from service.constraints.guard import check_schema
 from service.constraints.json_types import Json
 from service.constraints.lark import SPACE, LarkWriter, pattern
+from service.constraints.prepare import SchemaOptions, one_of_as_any_of, prepare_schema
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 from service.dialogue.reasoning import CLOSE, OPEN
@@ -39,11 +38,20 @@ class PreparedCalls:
     check: Callable[[str, str], str | None]
 
 
-def prepare_tool(tool: Tool, *, param: str) -> Tool:
-    """The tool with the schema that its arguments are held to: its objects closed.
+@dataclass(frozen=True, slots=True)
+class PreparedTool:
+    """The tool with the schema that its arguments are held to; `relaxed` points to what of it is
+    not enforced."""
+
+    tool: Tool
+    relaxed: Sequence[str] = ()
+
+
+def prepare_tool(tool: Tool, *, param: str, relaxes: bool = False) -> PreparedTool:
+    """The arguments' schema checked, and its objects closed.
 
     `param` is the request's field that holds the schema. Raises UnsupportedSchema for what cannot
-    be enforced, and RequestError for a schema of anything but an object.
+    be enforced, unless `relaxes`, and RequestError for a schema of anything but an object.
     """
     schema: Json = msgspec.json.decode(tool.parameters)
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
@@ -52,8 +60,13 @@ def prepare_tool(tool: Tool, *, param: str) -> Tool:
             param=param,
         )
     typed: Json = {**schema, "type": "object"}
-    check_schema(typed, param=param)
-    return replace(tool, parameters=msgspec.json.encode(close_objects(typed)).decode())
+    form = prepare_schema(typed, param=param, options=SchemaOptions(relaxes=relaxes))
+    source = form.spec.source
+    if form.looser is not None:
+        form = form.looser
+        source = msgspec.json.encode(one_of_as_any_of(msgspec.json.decode(source))).decode()
+    relaxed = [f"{param}{pointer}" for pointer in form.relaxed]
+    return PreparedTool(replace(tool, parameters=source), relaxed)
 
 
 def prepare_calls(

@@ -93,16 +93,17 @@ def _json_form(
 ) -> PreparedForm:
     source = msgspec.json.encode(schema).decode()
     spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace, coerces_one_of)
-    valid_under = _one_of_as_any_of(schema) if coerces_one_of else schema
+    valid_under = one_of_as_any_of(schema) if coerces_one_of else schema
     return PreparedForm(spec, lambda text: validate_text(text, valid_under))
 
 
-def _one_of_as_any_of(schema: Json) -> Json:
+def one_of_as_any_of(schema: Json) -> Json:
+    """The schema with each `oneOf` taken for an `anyOf`."""
     if isinstance(schema, list):
-        return [_one_of_as_any_of(item) for item in schema]
+        return [one_of_as_any_of(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        "anyOf" if key == "oneOf" and isinstance(value, list) else key: _one_of_as_any_of(value)
+        "anyOf" if key == "oneOf" and isinstance(value, list) else key: one_of_as_any_of(value)
         for key, value in schema.items()
     }

@@ -55,7 +55,7 @@ def _reply(
         forms=forms,
     )
     generations = model.generate([prompt.token_ids], options)
-    head = reply_head("chatcmpl-", wire.model, model.system_fingerprint, form)
+    head = reply_head("chatcmpl-", wire.model, model.system_fingerprint, forms.form)
     token_bytes = model.token_bytes if wire.logprobs else None
     if wire.stream:
         usage_in = UsageIn.of(wire.stream_options)

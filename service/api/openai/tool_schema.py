@@ -15,8 +15,9 @@ FunctionName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
 class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`parameters` is a JSON schema; without it the function takes nothing. It is enforced
-    whether `strict` or not."""
+    """`parameters` is a JSON schema, which is enforced; without it the function takes nothing.
+    With `strict` false, keywords that cannot be enforced are left out instead of refused, and come
+    back as `relaxed_keywords`."""
 
     name: FunctionName
     description: str | None = None

@@ -14,7 +14,7 @@ from service.api.openai.tool_schema import (
     NamedTool,
     ToolChoice,
 )
-from service.api.tools import AskedTools, check_ends, check_known, check_names, make_tool
+from service.api.tools import AskedTool, AskedTools, check_ends, check_known, check_names, make_tool
 from service.dialogue.tools.tool import Tool, ToolUse
 from service.errors import RequestError
 
@@ -49,7 +49,9 @@ def chat_tools(wire: ChatRequest) -> ChatTools:
     not."""
     if wire.functions is not None or wire.function_call is not None:
         return _from_functions(wire)
-    tools = _tools([tool.function for tool in wire.tools or ()], "tools")
+    specs = [tool.function for tool in wire.tools or ()]
+    asked = _asked_tools(specs, "tools", "tools[{}].function.parameters")
+    tools = tuple(each.tool for each in asked)
     choice: ToolChoice = wire.tool_choice or "auto"
     if not tools:
         _check_absent(choice, "tool_choice", "tools")
@@ -58,10 +60,9 @@ def chat_tools(wire: ChatRequest) -> ChatTools:
     if use is None:
         return ChatTools()
     _check_ends(wire, use)
-    params = tuple(f"tools[{index}].function.parameters" for index in range(len(tools)))
     is_named = isinstance(choice, NamedTool)
     style = CallStyle(finish_reason="stop" if is_named else "tool_calls")
-    return ChatTools(AskedTools(use, params), style)
+    return ChatTools(AskedTools(use, asked), style)
 
 
 def _use(tools: tuple[Tool, ...], choice: ToolChoice, *, at_most_one: bool) -> ToolUse | None:
@@ -88,7 +89,8 @@ def _from_functions(wire: ChatRequest) -> ChatTools:
             "'functions' is the older name of 'tools': only one of them can be given.",
             param="functions",
         )
-    tools = _tools(wire.functions or (), "functions")
+    asked = _asked_tools(wire.functions or (), "functions", "functions[{}].parameters")
+    tools = tuple(each.tool for each in asked)
     choice = wire.function_call or "auto"
     if not tools:
         _check_absent(choice, "function_call", "functions")
@@ -101,19 +103,30 @@ def _from_functions(wire: ChatRequest) -> ChatTools:
         names = frozenset((choice.name,))
     use = ToolUse(tools, names, is_named, at_most_one=True)
     _check_ends(wire, use)
-    params = tuple(f"functions[{index}].parameters" for index in range(len(tools)))
     return ChatTools(
-        AskedTools(use, params), CallStyle(True, "stop" if is_named else "function_call")
+        AskedTools(use, asked), CallStyle(True, "stop" if is_named else "function_call")
     )
 
 
-def _tools(specs: Sequence[FunctionSpec], param: str) -> tuple[Tool, ...]:
-    tools = tuple(
-        make_tool(spec.name, spec.description, bytes(spec.parameters), param=f"{param}[{index}]")
+def _asked_tools(
+    specs: Sequence[FunctionSpec], param: str, schema_param: str
+) -> tuple[AskedTool, ...]:
+    """`param` holds the tools, and `schema_param` the schema of the one with that index."""
+    asked = tuple(
+        AskedTool(
+            make_tool(
+                spec.name,
+                spec.description,
+                bytes(spec.parameters),
+                param=schema_param.format(index),
+            ),
+            schema_param.format(index),
+            relaxes=spec.strict is False,
+        )
         for index, spec in enumerate(specs)
     )
-    check_names(tools, param)
-    return tools
+    check_names([each.tool for each in asked], param)
+    return asked
 
 
 def _check_absent(choice: object, param: str, needs: str) -> None:
