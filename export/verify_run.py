@@ -86,3 +86,17 @@ def run_behind_prefill(
     graph.cache = reader.cache
     rows = [graph.feed([token_ids[i]], i + 1) for i in range(start, len(token_ids) - 1)]
     return np.concatenate([row for row in rows if row is not None])
+
+
+def run_in_chunks(decoder: Path, token_ids: Sequence[int], num_prompt: int) -> Floats:
+    """The logits behind each of `token_ids`: the first `num_prompt` are read in two chunks, the
+    others one by one."""
+    graph = WrittenGraph(decoder)
+    middle = num_prompt // 2
+    ends = [*([middle] if middle else []), *range(num_prompt, len(token_ids) + 1)]
+    rows: list[Floats] = []
+    for start, end in zip([0, *ends], ends, strict=False):
+        logits = graph.feed(token_ids[start:end], end)
+        assert logits is not None
+        rows.append(logits)
+    return np.concatenate(rows)
