@@ -13,6 +13,7 @@ from export.decoder.target import Target
 from export.encoder.recipe import EncoderRecipe
 from export.encoder.spec import is_encoder
 from export.errors import ExportError
+from export.genai.recipe import GenaiRecipe, is_genai
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Recipe
 from export.sources.base import Origin
@@ -65,6 +66,8 @@ def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
 
 
 def _recipe(material: Material, progress: Progress) -> Recipe:
+    if is_genai(material.fetched.path):
+        return GenaiRecipe.read(material)
     if is_encoder(material.fetched.path):
         return EncoderRecipe.read(material)
     return DecoderRecipe.read(material, progress)

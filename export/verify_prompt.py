@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from tokenizers import Tokenizer
 
 from export.checkpoints.json_file import one_line
-from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
 
 NUM_DECODED = 8
@@ -17,7 +18,17 @@ _PROMPT = (
 )
 
 
-def prompt_ids(tokenizer: bytes, spec: DecoderSpec) -> list[int]:
+class Limits(Protocol):
+    """What a decoder can read."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def context_length(self) -> int: ...
+
+
+def prompt_ids(tokenizer: bytes, spec: Limits) -> list[int]:
     """The prompt, short enough to leave room for `NUM_DECODED` tokens.
 
     Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights, and

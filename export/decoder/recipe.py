@@ -21,6 +21,7 @@ from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
+from export.genai.packaged import Description, write_for_genai
 from export.progress import Progress
 from export.recipe import Facts, Material
 from export.verify import verify_package
@@ -93,8 +94,11 @@ class DecoderRecipe:
         return 0 if gate.encoding.is_block else self.spec.num_parameters * gate.data.itemsize
 
     def build(self, folder: Path, progress: Progress) -> str:
-        graphs = self._write_graphs(folder, progress)
+        decoder = self._write_decoder(folder, progress)
+        prefill = self._write_prefill(folder, decoder, progress)
+        graphs = Graphs(decoder=DECODER_GRAPH, prefill=prefill)
         self._write_text_files(folder)
+        write_for_genai(folder, decoder, self._description())
         with progress.step("verifying", unit="token"):
             check = verify_package(
                 folder, graphs, self.spec, self.checkpoint, self.prompt, self.precision
@@ -148,7 +152,15 @@ class DecoderRecipe:
                 "nats per token; --precision source costs nothing"
             )
 
-    def _write_graphs(self, folder: Path, progress: Progress) -> Graphs:
+    def _description(self) -> Description:
+        return Description(
+            context_length=self.spec.context_length,
+            tokenizer=self.tokenizer,
+            target=self.material.job.target,
+            generation=_generation(self.checkpoint, self.material.entry),
+        )
+
+    def _write_decoder(self, folder: Path, progress: Progress) -> onnx.ModelProto:
         weights = Weights(self.spec, self.checkpoint)
         num_layers = self.spec.num_layers
         with (
@@ -163,11 +175,16 @@ class DecoderRecipe:
                 lambda: step.advance(1),
             )
         onnx.save(decoder, folder / DECODER_GRAPH)
+        return decoder
+
+    def _write_prefill(
+        self, folder: Path, decoder: onnx.ModelProto, progress: Progress
+    ) -> str | None:
         prefill = self._prefill_graph(folder, decoder, progress)
         if prefill is None:
-            return Graphs(decoder=DECODER_GRAPH)
+            return None
         onnx.save(prefill, folder / PREFILL_GRAPH)
-        return Graphs(decoder=DECODER_GRAPH, prefill=PREFILL_GRAPH)
+        return PREFILL_GRAPH
 
     def _prefill_graph(
         self, folder: Path, decoder: onnx.ModelProto, progress: Progress

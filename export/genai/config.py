@@ -12,8 +12,7 @@ import msgspec
 
 from export.checkpoints.json_file import one_line, read_bytes
 from export.errors import ExportError
-
-CONFIG_NAME = "genai_config.json"
+from export.sources.genai_files import GENAI_CONFIG
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Pattern = Annotated[str, msgspec.Meta(pattern=r"^[^%]*%d[^%]*\Z")]
@@ -22,8 +21,8 @@ _Pattern = Annotated[str, msgspec.Meta(pattern=r"^[^%]*%d[^%]*\Z")]
 _FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=100)]
 
 
-class Inputs(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The names of a decoder's inputs; `inputs_embeds` stands in graphs that embed elsewhere."""
+class Inputs(msgspec.Struct, frozen=True):
+    """The names of a decoder's inputs. A graph need not have a mask or positions."""
 
     input_ids: str = "input_ids"
     attention_mask: str = "attention_mask"
@@ -32,7 +31,7 @@ class Inputs(msgspec.Struct, frozen=True, omit_defaults=True):
     past_value_names: _Pattern = "past_key_values.%d.value"
 
 
-class Outputs(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outputs(msgspec.Struct, frozen=True):
     """The names of a decoder's outputs."""
 
     logits: str = "logits"
@@ -55,14 +54,13 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
     num_attention_heads: _Count
     num_hidden_layers: _Count
     num_key_value_heads: _Count
-    hidden_size: int = 0
     inputs: Inputs = Inputs()
     outputs: Outputs = Outputs()
     session_options: SessionOptions = SessionOptions()
     pipeline: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
+class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The model. Its parts beside a decoder are read to be refused by name."""
 
     type: str
@@ -93,7 +91,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     past_present_share_buffer: bool = False
     temperature: float = 1.0
     top_p: float = 1.0
-    top_k: int = 50
+    top_k: int = 0
 
 
 class GenaiConfig(msgspec.Struct, frozen=True):
@@ -102,9 +100,8 @@ class GenaiConfig(msgspec.Struct, frozen=True):
 
 
 def read_genai_config(folder: Path) -> GenaiConfig:
-    """The folder's config. Raises ExportError where it is malformed or needs more than a decoder.
-    """
-    path = folder / CONFIG_NAME
+    """Raises ExportError where the folder's config is malformed or needs more than a decoder."""
+    path = folder / GENAI_CONFIG
     try:
         config = msgspec.json.decode(read_bytes(path), type=GenaiConfig)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -115,7 +112,7 @@ def read_genai_config(folder: Path) -> GenaiConfig:
 
 def write_genai_config(folder: Path, config: GenaiConfig) -> None:
     text = msgspec.json.format(msgspec.json.encode(config), indent=2)
-    (folder / CONFIG_NAME).write_bytes(text + b"\n")
+    (folder / GENAI_CONFIG).write_bytes(text + b"\n")
 
 
 Part = Literal["encoder", "embedding", "vision", "speech"]

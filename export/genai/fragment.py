@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-
-_PREFIX = "retort"
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Nodes and constants in the order they are met, under names that no exporter gives."""
+    """Nodes and constants in the order they are met, with names that begin with `prefix`."""
 
+    prefix: str
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
 
@@ -23,9 +23,9 @@ class Fragment:
         self, op: str, inputs: Sequence[str], output: str = "", **attrs: int | Sequence[int]
     ) -> str:
         """A node of ONNX's own operators; without an `output` its value gets a name by itself."""
-        output = output or f"{_PREFIX}.{op.lower()}.{len(self.nodes)}"
+        output = output or f"{self.prefix}.{op.lower()}.{len(self.nodes)}"
         self.nodes.append(
-            helper.make_node(op, inputs, [output], name=f"{_PREFIX}/{output}", **attrs)
+            helper.make_node(op, inputs, [output], name=f"{self.prefix}/{output}", **attrs)
         )
         return output
 
@@ -35,10 +35,10 @@ class Fragment:
     def vector(self, *values: int) -> str:
         return self._constant(np.array(values, np.int64))
 
-    def _constant(self, value: np.ndarray) -> str:  # type: ignore[type-arg]
+    def _constant(self, value: NDArray[np.integer]) -> str:
         shape = "x".join(map(str, value.shape))
         numbers = "_".join(map(str, value.reshape(-1).tolist()))
-        name = f"{_PREFIX}.{value.dtype}[{shape}].{numbers}"
+        name = f"{self.prefix}.{value.dtype}[{shape}].{numbers}"
         self.constants.setdefault(name, numpy_helper.from_array(value, name))
         return name
 

@@ -38,7 +38,7 @@ def from_genai(original: onnx.ModelProto, decoder: Decoder) -> onnx.ModelProto:
     graph = model.graph
     types = {value.name: type_of(value) for value in (*graph.input, *graph.output)}
     rename(graph, _new_names(decoder))
-    outer = Fragment()
+    outer = Fragment("retort")
     _write_inputs(outer, decoder, types)
     num_before = len(outer.nodes)
     nodes = _gather_wanted(outer, list(graph.node), _OWN_LOGITS)
@@ -52,7 +52,8 @@ def from_genai(original: onnx.ModelProto, decoder: Decoder) -> onnx.ModelProto:
 
 def _new_names(decoder: Decoder) -> dict[str, str]:
     inputs, outputs = decoder.inputs, decoder.outputs
-    names = {inputs.input_ids: _OWN_IDS, outputs.logits: _OWN_LOGITS}
+    names = {name: f"{name}.own" for name in _CONTRACT}
+    names |= {inputs.input_ids: _OWN_IDS, outputs.logits: _OWN_LOGITS}
     for i in range(decoder.num_hidden_layers):
         names[inputs.past_key_names % i] = f"past_key_values.{i}.key"
         names[inputs.past_value_names % i] = f"past_key_values.{i}.value"
@@ -106,9 +107,7 @@ def _rows(outer: Fragment, values: str, output: str = "") -> str:
     return outer.node("Gather", [flat, "logits_indices"], output, axis=0)
 
 
-def _placed(
-    nodes: list[onnx.NodeProto], rows: Sequence[onnx.NodeProto]
-) -> list[onnx.NodeProto]:
+def _placed(nodes: list[onnx.NodeProto], rows: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     """`nodes` with `rows` behind the one whose output they take."""
     source = rows[0].input[0]
     behind = next(i for i, node in enumerate(nodes) if source in node.output) + 1

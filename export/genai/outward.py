@@ -21,7 +21,7 @@ def to_genai(decoder: onnx.ModelProto) -> onnx.ModelProto:
     model = onnx.ModelProto()
     model.CopyFrom(decoder)
     graph = model.graph
-    outer = Fragment()
+    outer = Fragment("genai")
     _write_lengths(outer)
     num_before = len(outer.nodes)
     vocab_size = _take_logits(graph)
@@ -53,8 +53,7 @@ def _write_lengths(outer: Fragment) -> None:
 
 
 def _take_logits(graph: onnx.GraphProto) -> int:
-    """Renames the rows of logits, declares them as genai wants them; returns the vocabulary's size.
-    """
+    """Renames our logits and declares genai's; returns the size of the vocabulary."""
     for node in graph.node:
         for i, name in enumerate(node.output):
             node.output[i] = _ROWS if name == "logits" else name

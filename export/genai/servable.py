@@ -19,8 +19,6 @@ _ATTENTION = "GroupQueryAttention"
 _KV_PLACES = {"key": (3, 1), "value": (4, 2)}
 """Which of its inputs is the past and which of its outputs the present."""
 
-_OURS = frozenset({"seqlens_k", "total_sequence_length", "logits_indices"})
-
 KV_DTYPES: dict[int, KvDtype] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
 _WHOLE_NUMBERS = frozenset({TensorProto.INT32, TensorProto.INT64})
 _LOGITS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
@@ -33,7 +31,6 @@ def require_servable(model: onnx.ModelProto, decoder: Decoder, name: str) -> Non
         or _wrong_outputs(model.graph, decoder)
         or _wrong_attention(model.graph, decoder)
         or _wrong_files(model.graph)
-        or _taken_names(model.graph)
     )
     if reason:
         raise ExportError(f"{name} cannot be served: {reason}")
@@ -145,13 +142,6 @@ def _wrong_files(graph: onnx.GraphProto) -> str | None:
     """Weights lie beside their graph: nothing outside its folder is ever read."""
     if elsewhere := {name for name in external_files(graph) if set(name) & set("/\\:")}:
         return f"its weights are in {_shown(elsewhere)}, outside its folder"
-    return None
-
-
-def _taken_names(graph: onnx.GraphProto) -> str | None:
-    made = {name for node in all_nodes(graph) for name in node.output}
-    if taken := made & _OURS:
-        return f"it computes a value {_shown(taken)} itself"
     return None
 
 

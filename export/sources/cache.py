@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -80,10 +81,10 @@ def watched(measure: Callable[[], int], step: Step) -> Iterator[None]:
 
 def largest_file(folder: Path) -> int:
     """The size in bytes of the largest file below `folder`, 0 where there is none."""
-    sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size if path.is_file() else 0)
-        except FileNotFoundError:  # pip moves its temporary files while we look
-            continue
-    return max(sizes)
+    largest = 0
+    # pip moves its temporary files while we look; os.walk passes over folders that are gone.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                largest = max(largest, Path(place, name).stat().st_size)
+    return largest

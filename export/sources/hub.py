@@ -6,7 +6,8 @@ Below the cache folder, for each repository:
     hub/org--repo/<commit>/<selection>/             complete and checked files, never changed
     hub/org--repo/<commit>/<selection>.partial/     a download that goes on next time
 
-A selection is `model` (config, tokenizer, safetensors) or the name of one GGUF file.
+A selection is `model` (config, tokenizer, safetensors or a graph), `model` with the folder that a
+graph lies in, or the name of one GGUF file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
 from export.sources.cache import exclusive, make_folder, require_space, watched
+from export.sources.genai_files import genai_folders
 from export.sources.hub_client import HubClient, HubFile, HubUnreachableError, Listing
 from export.sources.hub_files import select_files
 from service.store.files import hash_file
@@ -66,14 +68,14 @@ class HubSource:
         by_path = {file.path: file for file in listing.files}
         files = [by_path[name] for name in select_files(by_path, self.repo, self.wanted)]
         single = files[0] if files[0].path.lower().endswith(".gguf") else None
-        selection = PurePosixPath(single.path).name if single else "model"
-        target = folder / listing.commit / selection
+        inner = next(iter(genai_folders([file.path for file in files])), "")
+        target = folder / listing.commit / _selection(single, inner)
         if not all(_place(target, file).is_file() for file in files):
             self._download(target, listing.commit, files, progress)
-        path = target / selection if single else target
+        path = target / (PurePosixPath(single.path).name if single else inner)
         origin = Origin(
             kind="hub",
-            location=f"{self.repo}:{single.path}" if single else self.repo,
+            location=":".join(filter(None, (self.repo, single.path if single else inner))),
             revision=listing.commit,
             sha256=single.sha256 or hash_file(path) if single else None,
             license=self.license or listing.license,
@@ -129,6 +131,13 @@ class HubSource:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         return record if (folder / record.path).exists() else None
+
+
+def _selection(single: HubFile | None, inner: str) -> str:
+    """The name of a selection; `inner` is the folder of an ONNX model."""
+    if single:
+        return PurePosixPath(single.path).name
+    return quote(f"model {inner}", safe="") if inner else "model"
 
 
 def _place(staging: Path, file: HubFile) -> Path:

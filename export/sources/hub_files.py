@@ -6,6 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from export.errors import ExportError
+from export.sources.genai_files import (
+    GENAI_CONFIG,
+    files_of,
+    genai_folders,
+    named,
+    named_folders,
+    only_folder,
+)
 
 _SIDE_FILES = frozenset(
     {
@@ -36,10 +44,11 @@ _SPLIT_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[str, ...]:
     """The files to download, by their paths in the repository.
 
-    `wanted` is what stands behind the colon of `org/repo:wanted`: a GGUF file or a quantisation.
-    Without it, safetensors win over GGUF. The result is either one GGUF file or a `config.json`
-    with its safetensors. Raises ExportError, listing what there is, where there is no such
-    choice or more than one.
+    `wanted` is what stands behind the colon of `org/repo:wanted`: a GGUF file, a quantisation, or
+    a folder with an ONNX model in onnxruntime-genai's layout. Without it, safetensors win over
+    GGUF, and GGUF over ONNX. The result is one GGUF file, a `config.json` with its safetensors, or
+    a `genai_config.json` with its graph. Raises ExportError, listing what there is, where there is
+    no such choice or more than one.
     """
     # These two lead to other folders, drives or streams where a system gives them a meaning.
     present = sorted(name for name in names if not set(name) & set("\\:"))
@@ -49,7 +58,12 @@ def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[s
         for name in present
         if name.lower().endswith(".gguf") and not _basename(name).lower().startswith("mmproj")
     ]
+    folders = genai_folders(present)
     if wanted is not None:
+        if matches := named_folders(folders, wanted):
+            return files_of(only_folder(matches, repo), present)
+        if folders and not ggufs:
+            raise ExportError(f"{repo} has no ONNX model {wanted}; it has {named(repo, folders)}")
         return (_pick_gguf(ggufs, repo, wanted),)
     weights = _safetensors(present)
     if weights:
@@ -66,11 +80,15 @@ def select_files(names: Iterable[str], repo: str, wanted: str | None) -> tuple[s
         return (_whole(ggufs[0], repo),)
     if ggufs:
         raise ExportError(f"{repo} has several GGUF files, name one: {_choices(repo, ggufs)}")
+    if folders:
+        return files_of(only_folder(folders, repo), present)
     raise ExportError(f"{repo} {_what_is_wrong(present)}")
 
 
 def _what_is_wrong(present: Sequence[str]) -> str:
     others = [name for name in present if name.endswith(".safetensors")]
+    if not others and any(name.endswith(".onnx") for name in present):
+        return f"has ONNX graphs without a {GENAI_CONFIG}, which says what they need: not read"
     if not others:
         return "has neither safetensors nor GGUF weights: other kinds are not read"
     more = f" and {len(others) - 4} more" if len(others) > 4 else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
+from export.sources.genai_files import GENAI_CONFIG
 from service.store.files import hash_file
 
 _PICKLED_SUFFIXES = (".bin", ".pt", ".pth")
@@ -36,7 +37,8 @@ class FolderSource:
             names = sorted(path.name for path in self.path.iterdir() if path.is_file())
         except OSError as error:
             raise ExportError(f"cannot read {self.path}: {error.strerror}") from error
-        if "config.json" in names and any(name.endswith(".safetensors") for name in names):
+        has_weights = any(name.endswith(".safetensors") for name in names)
+        if ("config.json" in names and has_weights) or (GENAI_CONFIG in names and not has_weights):
             origin = Origin(kind="folder", location=self.path.resolve().name)
             return Fetched(self.path, origin)
         gguf_names = [name for name in names if name.lower().endswith(".gguf")]
@@ -52,7 +54,10 @@ def _what_is_wrong(names: list[str], gguf_names: list[str]) -> str:
         return "holds safetensors but no config.json"
     if any(name.endswith(_PICKLED_SUFFIXES) for name in names):
         return "holds pickled weights only, which are not read: save them as safetensors"
-    return "holds no model: expected config.json and *.safetensors, or one *.gguf"
+    return (
+        "holds no model: expected config.json and *.safetensors, one *.gguf, or an ONNX model with "
+        f"its {GENAI_CONFIG}"
+    )
 
 
 def _gguf_file(path: Path, progress: Progress) -> Fetched:

@@ -81,7 +81,10 @@ def test_a_folder_becomes_a_package_that_passes_all_checks(models: Path) -> None
     check_hashes(package)
     assert exported.folder == package.folder
     assert exported.precision is Precision.INT8
-    assert set(package.manifest.files) == {"model.onnx", "model.onnx.data", "tokenizer.json"}
+    genai = {"genai.onnx", "genai_config.json", "tokenizer_config.json"}
+    assert (
+        set(package.manifest.files) == {"model.onnx", "model.onnx.data", "tokenizer.json"} | genai
+    )
     assert _left_in_staging(models) == []
 
 
