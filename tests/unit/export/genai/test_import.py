@@ -12,7 +12,7 @@ from onnx import helper
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
-from service.store.packages import check_hashes
+from service.store.integrity import check_hashes
 from tests.unit.export.genai.tiny import TINY, altered, imported
 
 
