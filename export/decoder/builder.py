@@ -110,6 +110,15 @@ class GraphBuilder:
         )
 
 
+def initializers(model: onnx.ModelProto, *prefixes: str) -> dict[str, onnx.TensorProto]:
+    """The constants of `model` whose names begin so, by name."""
+    return {
+        tensor.name: tensor
+        for tensor in model.graph.initializer
+        if tensor.name.startswith(prefixes)
+    }
+
+
 FLOAT = TensorProto.FLOAT
 INT32 = TensorProto.INT32
 INT64 = TensorProto.INT64

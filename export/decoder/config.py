@@ -48,12 +48,32 @@ class ConfigReader:
         """A number, or None where it is missing or null."""
         return None if self.values.get(key) is None else self.number(key)
 
+    def optional_integer(self, key: str, default: int | None) -> int | None:
+        """As `integer`, or None where it is null, which is something else than missing."""
+        value = self.values.get(key, default)
+        return None if value is None else self.integer(key, default)
+
+    def optional_positive(self, key: str, default: float | None) -> float | None:
+        """As `positive`, or None where it is null, which is something else than missing."""
+        value = self.values.get(key, default)
+        return None if value is None else self.positive(key, default)
+
     def numbers(self, key: str, *, length: int) -> tuple[float, ...]:
         value = self._get(key, None)
         if not isinstance(value, list) or len(value) != length:
             raise self._wrong(key, value, f"a list of {length} numbers")
         reader = ConfigReader({str(i): item for i, item in enumerate(value)}, f"{self.path}.{key}")
         return tuple(reader.number(str(i)) for i in range(length))
+
+    def texts(self, key: str, *, length: int) -> tuple[str, ...] | None:
+        """A list of strings, or None where it is missing or null."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) != length:
+            raise self._wrong(key, value, f"a list of {length} strings")
+        reader = ConfigReader({str(i): item for i, item in enumerate(value)}, f"{self.path}.{key}")
+        return tuple(reader.text(str(i)) for i in range(length))
 
     def flag(self, key: str, default: bool) -> bool:
         value = self._get(key, default)
@@ -75,6 +95,19 @@ class ConfigReader:
         if not isinstance(value, dict):
             raise self._wrong(key, value, "an object")
         return ConfigReader(value, f"{self.path}.{key}")
+
+    def has(self, key: str) -> bool:
+        """Whether it is there and not null."""
+        return self.values.get(key) is not None
+
+    def without(self, *keys: str) -> ConfigReader:
+        """The same config, these keys missing."""
+        left = {key: value for key, value in self.values.items() if key not in keys}
+        return ConfigReader(left, self.path)
+
+    def with_section(self, key: str, section: ConfigReader) -> ConfigReader:
+        """The same config with another section under `key`."""
+        return ConfigReader({**self.values, key: dict(section.values)}, self.path)
 
     def _get(self, key: str, default: JsonValue) -> JsonValue:
         value = self.values.get(key)

@@ -11,6 +11,8 @@ Inputs and outputs (B rows, S new tokens per row, T slots of the KV buffer, n wa
     logits                       float32 [n, vocab_size]
 
 `float` is float32 or float16, as the target wants it; what else DirectML wants is in `directml`.
+A graph may take `inputs_embeds`, float `[B, S, hidden_size]`, instead of `input_ids`: those that
+the graph of `embedding` makes of tokens, or others among them.
 """
 
 from __future__ import annotations
@@ -22,17 +24,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.decoder.blocks import Weight
-from export.decoder.builder import FLOAT, INT64, GraphBuilder
+from export.decoder.builder import INT64, GraphBuilder
 from export.decoder.directml import shape_for_directml
+from export.decoder.head import write_head
 from export.decoder.layers import Layers
 from export.decoder.linear import linear
+from export.decoder.parts import Linear, Norm
 from export.decoder.precision import Precision
-from export.decoder.spec import DecoderSpec, Linear
 from export.decoder.storing import Storing
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
-from export.decoder.weights import Weights
+from export.decoder.weights import NormWeights, Weights
 from export.operators.check import require_kernels
 
 
@@ -42,10 +44,12 @@ def build_decoder(
     target: Target,
     tensors: TensorFile,
     on_layer: Callable[[], None] = lambda: None,
+    *,
+    takes_embeddings: bool = False,
 ) -> onnx.ModelProto:
     """The graph of `weights` for `target`; they go to `tensors` in `precision` as they are met.
 
-    `on_layer` is called after each layer. Raises ExportError if a weight is missing or has
+    With `takes_embeddings` its input is `inputs_embeds`. `on_layer` is called after each layer. Raises ExportError if a weight is missing or has
     another shape than the spec says, or if the target has no kernel for a node.
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
@@ -53,21 +57,26 @@ def build_decoder(
     layers = Layers(graph, spec, _WeightOnly(weights, precision, storing))
     embedding = storing.even(precision.vocabulary(weights.embedding()))
     graph.input("logits_indices", INT64, ["num_logits"])
-    residual, branch = layers.start(embedding), ""
+    residual, branch = layers.start(None if takes_embeddings else embedding), ""
     for layer in range(spec.num_layers):
         residual, attended = layers.attend(layer, residual, branch)
         if layer == spec.num_layers - 1:
             # Beyond the last attention every token stands alone: only the wanted ones go on.
             residual = _wanted(graph, residual, spec.hidden_size)
-            attended = _wanted(graph, attended, spec.query_size)
+            attended = _wanted(graph, attended, spec.attention.query_size)
         residual, branch = layers.finish(layer, residual, attended)
         on_layer()
-    _, hidden = layers.norm("final_norm", spec.weights.final_norm, None, residual, branch)
+    _, hidden = layers.add("final_norm", spec.final_norm, None, residual, branch)
     head = embedding
     if not spec.tied_head:
         head = storing.even(precision.vocabulary(weights.head()))
-    _write_head(graph, spec, head, hidden)
-    model = graph.model(spec.family)
+    write_head(graph, spec, head, hidden)
+    return fit_to_target(graph.model(spec.family), target, tensors)
+
+
+def fit_to_target(model: onnx.ModelProto, target: Target, tensors: TensorFile) -> onnx.ModelProto:
+    """`model` in the form that the target's kernels want. Raises ExportError if some node has
+    none."""
     if target is Target.DIRECTML:
         shape_for_directml(model, tensors)
     require_kernels(model, target.provider)
@@ -80,14 +89,6 @@ def _wanted(graph: GraphBuilder, values: str, num_features: int) -> str:
     return graph.node("Gather", [flat, "logits_indices"], f"{values}.wanted", axis=1)
 
 
-def _write_head(graph: GraphBuilder, spec: DecoderSpec, head: Weight, hidden: str) -> None:
-    logits = linear(graph, "embedding" if spec.tied_head else "head", hidden, [head])
-    rows = graph.integers(-1, spec.vocab_size)
-    flat = graph.node("Reshape", [logits, rows], "flat_logits")
-    graph.node("Cast", [flat], "logits", to=FLOAT)
-    graph.output("logits", FLOAT, ["num_logits", spec.vocab_size])
-
-
 @dataclass(frozen=True, slots=True)
 class _WeightOnly:
     """Linears whose weights are stored in a precision, in the form that `storing` gives them."""
@@ -96,8 +97,11 @@ class _WeightOnly:
     precision: Precision
     storing: Storing
 
-    def norm(self, name: str, layer: int | None) -> NDArray[np.float32]:
-        return self.weights.norm(name, layer)
+    def norm(self, norm: Norm, layer: int | None) -> NormWeights:
+        return self.weights.norm(norm, layer)
+
+    def vector(self, name: str, size: int, layer: int) -> NDArray[np.float32]:
+        return self.weights.vector(name, size, layer)
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
         stored = [

@@ -10,7 +10,7 @@ a token's result depends on no other token. `Smoothing` keeps outliers from spoi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +18,16 @@ import onnx
 from numpy.typing import NDArray
 
 from export.checkpoints.dequantize import dequantize
-from export.decoder.builder import CONTRIB, GraphBuilder
+from export.decoder.builder import CONTRIB, GraphBuilder, initializers
 from export.decoder.layers import Layers
+from export.decoder.parts import Linear, Norm
 from export.decoder.precision import Precision
-from export.decoder.reference import Site
-from export.decoder.smoothing import Smoothing
-from export.decoder.spec import Linear
+from export.decoder.smoothing import Smoothing, site_of
+from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
-from export.decoder.weights import Weights
+from export.decoder.weights import NormWeights, Weights
+from export.errors import ExportError
 
 Floats = NDArray[np.float32]
 
@@ -44,6 +45,14 @@ _SMALLEST_SCALE = 1e-10
 """Keeps a token whose activations are all zero from being divided by zero."""
 
 
+def require_int8_prefill(spec: DecoderSpec) -> None:
+    """Raises ExportError for a decoder whose activations cannot be smoothed at no cost: a norm has
+    to be before both branches of a layer, and the MLP to be gated."""
+    norms = spec.norms
+    if norms.before_attention is None or norms.before_mlp is None or not spec.mlp.is_gated:
+        raise ExportError(f"an int8 prefill graph is not supported for {spec.family} models")
+
+
 def build_int8_prefill(
     weights: Weights,
     precision: Precision,
@@ -54,7 +63,7 @@ def build_int8_prefill(
 ) -> onnx.ModelProto:
     """The graph; what it has in common with the `decoder` beside it stays in that one's file."""
     spec = weights.spec
-    graph = GraphBuilder(tensors, Target.CPU.dtype, _shared(decoder))
+    graph = GraphBuilder(tensors, Target.CPU.dtype, initializers(decoder, "embedding.", "rope."))
     layers = Layers(graph, spec, _Int8(weights, smoothing))
     residual, branch = layers.start(precision.vocabulary(weights.embedding())), ""
     for layer in range(spec.num_layers):
@@ -65,14 +74,6 @@ def build_int8_prefill(
     return graph.model(f"{spec.family} prefill")
 
 
-def _shared(decoder: onnx.ModelProto) -> Mapping[str, onnx.TensorProto]:
-    return {
-        tensor.name: tensor
-        for tensor in decoder.graph.initializer
-        if tensor.name.startswith(("embedding.", "rope."))
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Int8:
     """Linears that multiply int8 by int8, and norms that smooth what goes into them."""
@@ -80,14 +81,20 @@ class _Int8:
     weights: Weights
     smoothing: Smoothing
 
-    def norm(self, name: str, layer: int | None) -> Floats:
+    def norm(self, norm: Norm, layer: int | None) -> NormWeights:
         assert layer is not None
-        site: Site = "attention" if name == self.weights.spec.weights.attention_norm else "mlp"
-        smoothed: Floats = self.weights.norm(name, layer) / self.smoothing.at(layer, site)
-        return smoothed
+        weights, norms = self.weights.norm(norm, layer), self.weights.spec.norms
+        if norm == norms.before_attention:
+            return weights.divided(self.smoothing.at(layer, "attention"))
+        if norm == norms.before_mlp:
+            return weights.divided(self.smoothing.at(layer, "mlp"))
+        return weights
+
+    def vector(self, name: str, size: int, layer: int) -> Floats:
+        return self.weights.vector(name, size, layer)
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
-        matrix = np.concatenate([self._matrix(each, layer) for each in linears])
+        matrix = self._matrix(linears, layer)
         scales = np.maximum(np.abs(matrix).max(1) / _LARGEST_WEIGHT, _SMALLEST_SCALE)
         codes = np.rint(matrix / scales[:, None]).astype(np.int8)
         rows, row_scales = _quantize_rows(graph, x)
@@ -104,32 +111,35 @@ class _Int8:
             domain=CONTRIB,
         )
         y = graph.node("Mul", [product, row_scales], f"{name}.y")
-        biases = [self._bias(each, layer) for each in linears]
+        bias = self._bias(linears, layer)
+        if bias is None:
+            return y
+        return graph.node("Add", [y, graph.constant(f"{name}.bias", bias)], f"{name}.biased")
+
+    def _matrix(self, linears: Sequence[Linear], layer: int) -> Floats:
+        """The weights with smoothing folded in: columns for their input, rows for their output."""
+        matrix = np.concatenate([dequantize(self.weights.matrix(each, layer)) for each in linears])
+        site = site_of(self.weights.spec, linears[0])
+        if site is not None:
+            matrix = matrix * self.smoothing.at(layer, site)
+        if site == "mlp":
+            matrix[self._up] /= self.smoothing.at(layer, "down")[:, None]
+        return matrix
+
+    def _bias(self, linears: Sequence[Linear], layer: int) -> Floats | None:
+        biases = [self.weights.bias(each, layer) for each in linears]
         given = [bias for bias in biases if bias is not None]
         if not given:
-            return y
-        bias = graph.constant(f"{name}.bias", np.concatenate(given))
-        return graph.node("Add", [y, bias], f"{name}.biased")
+            return None
+        bias = np.concatenate(given)
+        if site_of(self.weights.spec, linears[0]) == "mlp":
+            bias[self._up] /= self.smoothing.at(layer, "down")
+        return bias
 
-    def _matrix(self, linear: Linear, layer: int) -> Floats:
-        """The weight with smoothing folded in: columns for its input, rows for its output."""
-        spec = self.weights.spec
-        matrix = dequantize(self.weights.matrix(linear, layer))
-        if linear in (spec.query, spec.key, spec.value):
-            return matrix * self.smoothing.at(layer, "attention")
-        if linear == spec.down:
-            return matrix * self.smoothing.at(layer, "down")
-        if linear == spec.attention_out:
-            return matrix
-        matrix = matrix * self.smoothing.at(layer, "mlp")
-        return matrix / self.smoothing.at(layer, "down")[:, None] if linear == spec.up else matrix
-
-    def _bias(self, linear: Linear, layer: int) -> Floats | None:
-        bias = self.weights.bias(linear, layer)
-        if bias is None or linear != self.weights.spec.up:
-            return bias
-        smoothed: Floats = bias / self.smoothing.at(layer, "down")
-        return smoothed
+    @property
+    def _up(self) -> slice:
+        """The rows of gate and up that are up's."""
+        return slice(self.weights.spec.mlp.down.shape[1], None)
 
 
 def _quantize_rows(graph: GraphBuilder, x: str) -> tuple[str, str]:

@@ -122,8 +122,8 @@ class DecoderRecipe:
             architecture=Architecture(
                 family=spec.family,
                 num_layers=spec.num_layers,
-                num_kv_heads=spec.num_kv_heads,
-                head_dim=spec.head_dim,
+                num_kv_heads=spec.attention.num_kv_heads,
+                head_dim=spec.attention.head_dim,
                 vocab_size=spec.vocab_size,
                 kv_dtype=self.material.job.target.kv_dtype,
             ),
@@ -224,7 +224,7 @@ def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
 
 def _first_gate(spec: DecoderSpec, checkpoint: Checkpoint) -> Tensor:
     """A weight that is stored as most are."""
-    return checkpoint.tensor(spec.gate.name.format(i=0) + ".weight")
+    return checkpoint.tensor(spec.mlp.inputs[0].name.format(i=0) + ".weight")
 
 
 def _tensor_file(graph: Path) -> TensorFile:

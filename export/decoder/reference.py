@@ -10,14 +10,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.checkpoints.base import Checkpoint, Tensor
 from export.checkpoints.dequantize import dequantize
+from export.decoder.numpy_ops import (
+    Floats,
+    activated,
+    bend,
+    causal_mask,
+    normalize,
+    rotate,
+    softmax,
+)
+from export.decoder.parts import Linear, Norm, RopeSpec
 from export.decoder.rope import rope_tables
-from export.decoder.spec import DecoderSpec, Linear
-
-Floats = NDArray[np.float32]
+from export.decoder.spec import DecoderSpec
+from export.decoder.weights import Weights
 
 Site = Literal["attention", "mlp", "down"]
 """What reads an activation: QKV, gate and up, or down."""
@@ -41,93 +49,111 @@ class Reference:
     spec: DecoderSpec
     checkpoint: Checkpoint
 
+    @property
+    def _weights(self) -> Weights:
+        return Weights(self.spec, self.checkpoint)
+
     def logits(self, token_ids: Sequence[int]) -> Floats:
         """Next-token logits behind each of S tokens, float32 `[S, vocab_size]`."""
-        x = self.hidden(token_ids)
-        return self._head(self._norm(self.spec.weights.final_norm, None, x))
+        return self._head(self._norm(self.spec.final_norm, None, self.hidden(token_ids)))
 
     def hidden(self, token_ids: Sequence[int], observe: Observer = _ignore) -> Floats:
         """The stream behind the last layer, float32 `[S, hidden_size]`.
 
         `observe` sees what goes into each layer's QKV, gate and up, and down.
         """
+        norms, share = self.spec.norms, np.float32(self.spec.scales.branch)
         x = self._embed(token_ids)
         for layer in range(self.spec.num_layers):
-            normed = self._norm(self.spec.weights.attention_norm, layer, x)
+            normed = self._norm(norms.before_attention, layer, x)
             observe(layer, "attention", normed)
-            x = x + self._attention(layer, normed)
-            normed = self._norm(self.spec.weights.mlp_norm, layer, x)
+            branch = self._attention(layer, normed)
+            x = x + share * self._norm(norms.after_attention, layer, branch)
+            normed = self._norm(norms.before_mlp, layer, x)
             observe(layer, "mlp", normed)
-            gated = self._gated(layer, normed)
-            observe(layer, "down", gated)
-            x = x + self._linear(self.spec.down, layer, gated)
+            inner = self._inner(layer, normed)
+            observe(layer, "down", inner)
+            branch = self._linear(layer, inner, self.spec.mlp.down)
+            x = x + share * self._norm(norms.after_mlp, layer, branch)
         return x
 
     def _embed(self, token_ids: Sequence[int]) -> Floats:
-        tensor = self.checkpoint.tensor(self.spec.weights.embedding)
+        tensor = self._weights.embedding()
         rows = [dequantize(tensor, slice(token_id, token_id + 1)) for token_id in token_ids]
-        return np.concatenate(rows)
+        return np.concatenate(rows) * np.float32(self.spec.scales.embedding)
 
-    def _norm(self, name: str, layer: int | None, x: Floats) -> Floats:
-        scale = dequantize(self._tensor(name, layer))
-        mean_square = np.square(x).mean(-1, keepdims=True)
-        normed: Floats = x / np.sqrt(mean_square + np.float32(self.spec.rms_norm_eps)) * scale
-        return normed
+    def _norm(self, norm: Norm | None, layer: int | None, x: Floats) -> Floats:
+        return x if norm is None else normalize(x, norm, self._weights.norm(norm, layer))
 
     def _attention(self, layer: int, x: Floats) -> Floats:
         """Causal grouped-query attention: `group` query heads share a key-value head."""
-        spec = self.spec
-        group = spec.num_heads // spec.num_kv_heads
-        query = self._heads(self._linear(spec.query, layer, x))
-        key = self._heads(self._linear(spec.key, layer, x))
-        value = self._heads(self._linear(spec.value, layer, x))
-        cos, sin = rope_tables(spec.rope, spec.head_dim, len(x))
-        key = np.repeat(_rotate(key, cos, sin), group, axis=0)
-        scores = (
-            _rotate(query, cos, sin) @ key.transpose(0, 2, 1) / np.sqrt(np.float32(spec.head_dim))
-        )
-        scores += np.triu(np.full((len(x), len(x)), -np.inf, np.float32), k=1)
-        attended = _softmax(scores) @ np.repeat(value, group, axis=0)
-        merged = attended.transpose(1, 0, 2).reshape(len(x), spec.query_size)
-        return self._linear(spec.attention_out, layer, merged)
+        attention = self.spec.attention
+        group = attention.num_heads // attention.num_kv_heads
+        query, key, value = self._heads(layer, x)
+        kind = attention.layers[layer]
+        if kind.rope is not None:
+            query, key = self._rotated(kind.rope, query), self._rotated(kind.rope, key)
+        key, value = np.repeat(key, group, axis=0), np.repeat(value, group, axis=0)
+        scale = attention.head_dim**-0.5 if attention.scale is None else attention.scale
+        scores = bend(query @ key.transpose(0, 2, 1) * np.float32(scale), attention.softcap)
+        scores = scores + causal_mask(len(x), kind.window)
+        attended = softmax(scores, self._sinks(layer)) @ value
+        merged = attended.transpose(1, 0, 2).reshape(len(x), attention.query_size)
+        return self._linear(layer, merged, attention.out)
 
-    def _gated(self, layer: int, x: Floats) -> Floats:
-        gate = self._linear(self.spec.gate, layer, x)
-        # Far below zero the exponential overflows to infinity, and the quotient is a proper zero.
-        with np.errstate(over="ignore"):
-            activated = gate / (1 + np.exp(-gate))
-        gated: Floats = activated * self._linear(self.spec.up, layer, x)
+    def _heads(self, layer: int, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Queries, keys and values, normed where they are: `[heads, S, head_dim]`."""
+        attention = self.spec.attention
+        qkv = self._linear(layer, x, *attention.inputs)
+        ends = [attention.query_size, attention.query_size + attention.kv_size]
+        query, key, value = np.split(qkv, ends, axis=-1)
+        if attention.norms is not None:
+            query = self._norm_heads(attention.norms.query, layer, query)
+            key = self._norm_heads(attention.norms.key, layer, key)
+        shape = (len(x), -1, attention.head_dim)
+        apart = [part.reshape(shape).transpose(1, 0, 2) for part in (query, key, value)]
+        return apart[0], apart[1], apart[2]
+
+    def _norm_heads(self, norm: Norm, layer: int, x: Floats) -> Floats:
+        """`x` `[S, features]`, each run of the norm's size normed by itself."""
+        runs = x.reshape(len(x), -1, norm.size)
+        return self._norm(norm, layer, runs).reshape(x.shape)
+
+    def _rotated(self, rope: RopeSpec, x: Floats) -> Floats:
+        return rotate(x, *rope_tables(rope, x.shape[1], self.spec.context_length))
+
+    def _sinks(self, layer: int) -> Floats | None:
+        attention = self.spec.attention
+        if not attention.sinks:
+            return None
+        return self._weights.vector(attention.sinks, attention.num_heads, layer)
+
+    def _inner(self, layer: int, x: Floats) -> Floats:
+        """What goes into the MLP's last linear."""
+        mlp = self.spec.mlp
+        inner = self._linear(layer, x, *mlp.inputs)
+        if not mlp.is_gated:
+            return activated(inner, mlp.activation)
+        gate, up = np.split(inner, 2, axis=-1)
+        gated: Floats = activated(gate, mlp.activation) * up
         return gated
 
     def _head(self, x: Floats) -> Floats:
-        name = self.spec.weights.embedding if self.spec.tied_head else self.spec.weights.head
-        tensor = self.checkpoint.tensor(name)
-        return np.concatenate([x @ rows.T for rows in _slices(tensor)], axis=-1)
+        weights, scales = self._weights, self.spec.scales
+        tensor = weights.embedding() if self.spec.tied_head else weights.head()
+        logits = np.concatenate([x @ rows.T for rows in _slices(tensor)], axis=-1)
+        return bend(logits * np.float32(scales.logits), scales.logits_softcap)
 
-    def _linear(self, linear: Linear, layer: int, x: Floats) -> Floats:
-        y = x @ dequantize(self._tensor(f"{linear.name}.weight", layer)).T
-        return y + dequantize(self._tensor(f"{linear.name}.bias", layer)) if linear.has_bias else y
-
-    def _heads(self, x: Floats) -> Floats:
-        """`[S, heads * head_dim]` to `[heads, S, head_dim]`."""
-        return x.reshape(len(x), -1, self.spec.head_dim).transpose(1, 0, 2)
-
-    def _tensor(self, name: str, layer: int | None) -> Tensor:
-        return self.checkpoint.tensor(name if layer is None else name.format(i=layer))
+    def _linear(self, layer: int, x: Floats, *linears: Linear) -> Floats:
+        """`x` through `linears`, their outputs side by side."""
+        parts = []
+        for linear in linears:
+            y = x @ dequantize(self._weights.matrix(linear, layer)).T
+            bias = self._weights.bias(linear, layer)
+            parts.append(y if bias is None else y + bias)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _slices(tensor: Tensor) -> Iterator[Floats]:
     for start in range(0, tensor.shape[0], _VOCABULARY_ROWS):
         yield dequantize(tensor, slice(start, start + _VOCABULARY_ROWS))
-
-
-def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
-    """Rotates the halves of each head against each other, as Hugging Face's checkpoints want."""
-    first, second = np.split(x, 2, axis=-1)
-    return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-
-
-def _softmax(x: Floats) -> Floats:
-    weights: Floats = np.exp(x - x.max(-1, keepdims=True))
-    weights /= weights.sum(-1, keepdims=True)
-    return weights

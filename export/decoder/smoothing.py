@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from export.checkpoints.dequantize import dequantize
+from export.decoder.parts import Linear
 from export.decoder.reference import Reference, Site
+from export.decoder.spec import DecoderSpec
 from export.decoder.weights import Weights
 
 Floats = NDArray[np.float32]
@@ -38,6 +40,15 @@ class Smoothing:
 
     def at(self, layer: int, site: Site) -> Floats:
         return self.factors[layer, site]
+
+
+def site_of(spec: DecoderSpec, linear: Linear) -> Site | None:
+    """Where `linear` reads its input, if that is smoothed."""
+    if linear in spec.attention.inputs:
+        return "attention"
+    if linear in spec.mlp.inputs:
+        return "mlp"
+    return "down" if linear == spec.mlp.down else None
 
 
 def calibrate(weights: Weights, tokenizer: bytes) -> Smoothing:
@@ -69,13 +80,11 @@ def _largest_inputs(weights: Weights, token_ids: Sequence[int]) -> dict[tuple[in
 
 def _largest_weights(weights: Weights, layer: int, site: Site) -> Floats:
     """The largest magnitude in each column of the weights that read the site."""
-    spec = weights.spec
-    readers = {
-        "attention": (spec.query, spec.key, spec.value),
-        "mlp": (spec.gate, spec.up),
-        "down": (spec.down,),
-    }[site]
-    columns = [np.abs(dequantize(weights.matrix(reader, layer))).max(0) for reader in readers]
+    columns = [
+        np.abs(dequantize(weights.matrix(linear, layer))).max(0)
+        for linear in weights.spec.linears
+        if site_of(weights.spec, linear) == site
+    ]
     largest: Floats = np.maximum.reduce(columns)
     return largest
 

@@ -12,21 +12,24 @@ from onnx import TensorProto, helper
 
 from export.checkpoints.base import Checkpoint, Encoding
 from export.decoder.directml import shape_for_directml
+from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
+from export.decoder.parts import RopeSpec
 from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.rope import rope_tables
-from export.decoder.spec import DecoderSpec, RopeSpec
+from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.operators.check import find_fallbacks
 from export.verify_run import run_greedily
-from tests.unit.export.decoder.test_graph import VARIANTS, quantized
+from tests.tiny_decoders import CONFIGS
+from tests.unit.export.decoder.test_graph import SPECS, quantized
 from tests.unit.export.decoder.tiny import SPEC, random_checkpoint, session
 
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
-EVEN = replace(SPEC, intermediate_size=128)
+EVEN = read_spec(CONFIGS["llama"] | {"intermediate_size": 128})
 
 
 def _build(
@@ -42,10 +45,10 @@ def _build(
     return path
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", SPECS)
 @pytest.mark.parametrize("target", [Target.CUDA, Target.DIRECTML])
 def test_it_computes_what_the_weights_say(tmp_path: Path, variant: str, target: Target) -> None:
-    spec = VARIANTS[variant]
+    spec = SPECS[variant]
     checkpoint = random_checkpoint(spec)
     path = _build(tmp_path, spec, checkpoint, Precision.FP16, target)
     token_ids, actual = run_greedily(path, PROMPT, 4)
@@ -53,13 +56,13 @@ def test_it_computes_what_the_weights_say(tmp_path: Path, variant: str, target: 
     assert np.abs(actual - expected).mean() < 0.005 * expected.std()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", SPECS)
 @pytest.mark.parametrize("precision", list(Precision))
 @pytest.mark.parametrize("target", list(Target))
 def test_all_its_nodes_have_kernels(
     tmp_path: Path, variant: str, precision: Precision, target: Target
 ) -> None:
-    spec = VARIANTS[variant]
+    spec = SPECS[variant]
     path = _build(tmp_path, spec, random_checkpoint(spec), precision, target)
     assert find_fallbacks(onnx.load(path, load_external_data=False), target.provider) == []
 
@@ -105,7 +108,7 @@ def test_rotation_by_position_leaves_nothing_to_the_attention(tmp_path: Path) ->
 
 def _attention(width: int, tensors: TensorFile) -> onnx.ModelProto:
     """One packed attention of two heads of 32 features, of which `width` rotate."""
-    cos, sin = rope_tables(RopeSpec(10000.0), width, 32)
+    cos, sin = rope_tables(RopeSpec(10000.0, width), 32, 32)
     past = helper.make_tensor_value_info(
         "past_key_values.0.key", TensorProto.FLOAT16, ["b", 2, "t", 32]
     )

@@ -4,7 +4,7 @@ import pytest
 
 from export.checkpoints.base import JsonValue
 from export.decoder.families import FAMILIES, read_spec
-from export.decoder.spec import RopeSpec
+from export.decoder.parts import AttentionLayer, RopeSpec
 from export.errors import ExportError
 
 LLAMA: dict[str, JsonValue] = {
@@ -21,11 +21,12 @@ LLAMA: dict[str, JsonValue] = {
 def test_what_a_llama_config_leaves_out_is_what_transformers_assumes() -> None:
     spec = read_spec(LLAMA)
     assert (spec.family, spec.num_layers, spec.context_length) == ("llama", 30, 8192)
-    assert (spec.num_heads, spec.num_kv_heads, spec.head_dim) == (9, 9, 64)
-    assert spec.rms_norm_eps == 1e-6
-    assert spec.rope == RopeSpec(10000.0)
+    attention = spec.attention
+    assert (attention.num_heads, attention.num_kv_heads, attention.head_dim) == (9, 9, 64)
+    assert spec.final_norm.epsilon == 1e-6
+    assert attention.layers == (AttentionLayer(RopeSpec(10000.0, 64)),) * 30
     assert not spec.tied_head
-    assert not any((spec.attention_bias, spec.attention_out_bias, spec.mlp_bias))
+    assert not any(linear.has_bias for linear in spec.linears)
 
 
 def test_what_a_llama_config_says_is_taken() -> None:
@@ -39,9 +40,12 @@ def test_what_a_llama_config_says_is_taken() -> None:
             "tie_word_embeddings": True,
         }
     )
-    assert (spec.num_kv_heads, spec.head_dim) == (3, 128)
-    assert (spec.query_size, spec.kv_size) == (9 * 128, 3 * 128)
-    assert (spec.rms_norm_eps, spec.rope, spec.tied_head) == (1e-5, RopeSpec(100000.0), True)
+    attention = spec.attention
+    assert (attention.num_kv_heads, attention.head_dim) == (3, 128)
+    assert (attention.query_size, attention.kv_size) == (9 * 128, 3 * 128)
+    assert {norm.epsilon for norm in (*spec.norms.all, spec.final_norm)} == {1e-5}
+    assert attention.layers[0].rope == RopeSpec(100000.0, 128)
+    assert spec.tied_head
 
 
 def test_null_is_as_good_as_missing() -> None:
@@ -53,28 +57,26 @@ def test_null_is_as_good_as_missing() -> None:
 
 def test_one_flag_gives_all_attention_linears_a_bias() -> None:
     spec = read_spec(LLAMA | {"attention_bias": True})
-    attention = (spec.query, spec.key, spec.value, spec.attention_out)
-    assert all(linear.has_bias for linear in attention)
-    assert not any(linear.has_bias for linear in (spec.gate, spec.up, spec.down))
+    assert all(linear.has_bias for linear in spec.attention.linears)
+    assert not any(linear.has_bias for linear in spec.mlp.linears)
 
 
 def test_another_flag_gives_the_mlp_its_biases() -> None:
     spec = read_spec(LLAMA | {"mlp_bias": True})
-    assert all(linear.has_bias for linear in (spec.gate, spec.up, spec.down))
-    assert not spec.query.has_bias
+    assert all(linear.has_bias for linear in spec.mlp.linears)
+    assert not any(linear.has_bias for linear in spec.attention.linears)
 
 
 def test_shapes_and_parameters_follow_from_the_sizes() -> None:
     spec = read_spec(LLAMA | {"num_key_value_heads": 3, "tie_word_embeddings": True})
-    assert spec.query.shape == (576, 576)
-    assert spec.key.shape == spec.value.shape == (192, 576)
-    assert spec.gate.shape == spec.up.shape == (1536, 576)
-    assert spec.down.shape == (576, 1536)
+    assert [linear.shape for linear in spec.attention.inputs] == [(576, 576), *[(192, 576)] * 2]
+    assert [linear.shape for linear in spec.mlp.inputs] == [(1536, 576)] * 2
+    assert spec.mlp.down.shape == (576, 1536)
     # The matrices of SmolLM2-135M, counted in its file.
     assert spec.num_parameters == 134_479_872
 
 
-@pytest.mark.parametrize("model_type", ["gpt2", "Llama", "mixtral", "x" * 500, "a\nb"])
+@pytest.mark.parametrize("model_type", ["gpt2", "Llama", "mamba", "x" * 500, "a\nb"])
 def test_another_architecture_is_refused_naming_those_supported(model_type: str) -> None:
     with pytest.raises(ExportError) as refused:
         read_spec({"model_type": model_type})
@@ -109,7 +111,7 @@ def test_a_wrong_size_is_named(key: str, value: JsonValue) -> None:
         ({"num_key_value_heads": 18}, "cannot share"),
         ({"head_dim": 24}, "size 24 are not supported; supported are multiples of 16"),
         ({"num_attention_heads": 577}, "head_dim is 0"),
-        ({"hidden_act": "gelu"}, "activation 'gelu' is not supported; supported: silu"),
+        ({"hidden_act": "relu2"}, "activation 'relu2' is not supported; supported: gelu, .*silu"),
         ({"rms_norm_eps": 0}, r"config\.rms_norm_eps is 0\.0, expected a positive number"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings is 'yes', expected true or false"),
     ],

@@ -15,7 +15,7 @@ from export.decoder.smoothing import Smoothing
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.verify_run import WrittenGraph, run_behind_prefill
-from tests.unit.export.decoder.tiny import SPEC, build, linears, random_checkpoint
+from tests.unit.export.decoder.tiny import SPEC, build, random_checkpoint
 
 TOKEN_IDS = [int(i) for i in np.random.default_rng(5).integers(0, SPEC.vocab_size, 24)]
 NUM_DECODED = 4
@@ -36,7 +36,7 @@ def _derived(folder: Path, decoder: onnx.ModelProto) -> Path:
 
 def _smoothing(strength: float) -> Smoothing:
     generator = np.random.default_rng(9)
-    sizes = {"attention": SPEC.hidden_size, "mlp": SPEC.hidden_size, "down": SPEC.intermediate_size}
+    sizes = {"attention": SPEC.hidden_size, "mlp": SPEC.hidden_size, "down": SPEC.mlp.down.shape[1]}
     return Smoothing(
         {
             (layer, site): np.exp(strength * generator.standard_normal(sizes[site])).astype("f4")
@@ -125,9 +125,9 @@ def test_smoothing_spares_outliers(tmp_path: Path) -> None:
     """Channels a hundred times larger than the rest ruin a token's scale unless they are moved."""
     checkpoint = random_checkpoint()
     for layer in range(SPEC.num_layers):
-        name = SPEC.weights.attention_norm.format(i=layer)
+        name = f"model.layers.{layer}.input_layernorm.weight"
         _scale(checkpoint.tensors[name], 100)
-        for linear in linears(SPEC)[:3]:
+        for linear in SPEC.attention.inputs:
             _scale(checkpoint.tensors[linear.name.format(i=layer) + ".weight"], 0.01)
     path = build(tmp_path, SPEC, checkpoint)
     decoder = onnx.load(path, load_external_data=False)

@@ -9,8 +9,8 @@ import pytest
 
 from export.checkpoints.base import JsonValue
 from export.decoder.config import ConfigReader
+from export.decoder.parts import RopeSpec
 from export.decoder.rope import inverse_frequencies, read_rope, rope_tables
-from export.decoder.spec import RopeSpec
 from export.errors import ExportError
 
 HEAD_DIM = 64
@@ -29,7 +29,7 @@ def _read(config: dict[str, JsonValue], head_dim: int = HEAD_DIM) -> RopeSpec:
 
 @pytest.mark.parametrize("theta", [10000.0, 500000.0])
 def test_unscaled_tables_are_the_papers_angles(theta: float) -> None:
-    cos, sin = rope_tables(RopeSpec(theta), HEAD_DIM, 300)
+    cos, sin = rope_tables(RopeSpec(theta, HEAD_DIM), 300, 300)
     assert cos.shape == sin.shape == (300, HEAD_DIM // 2)
     assert cos.dtype == sin.dtype == np.float32
     for position in (0, 1, 2, 17, 299):
@@ -41,21 +41,21 @@ def test_unscaled_tables_are_the_papers_angles(theta: float) -> None:
 
 
 def test_every_pair_turns_by_a_rotation() -> None:
-    cos, sin = rope_tables(RopeSpec(10000.0), HEAD_DIM, 1000)
+    cos, sin = rope_tables(RopeSpec(10000.0, HEAD_DIM), 1000, 1000)
     np.testing.assert_allclose(cos**2 + sin**2, 1, atol=1e-6)
 
 
 def test_factors_slow_each_pair_by_itself() -> None:
     factors = tuple(float(i + 1) for i in range(HEAD_DIM // 2))
-    slowed, _ = rope_tables(RopeSpec(10000.0, factors), HEAD_DIM, 8)
+    slowed, _ = rope_tables(RopeSpec(10000.0, HEAD_DIM, factors), 8, 8)
     angles = 7 * inverse_frequencies(10000.0, HEAD_DIM) / np.array(factors)
     np.testing.assert_allclose(slowed[7], np.cos(angles), atol=1e-6)
 
 
 def test_linear_scaling_stretches_positions() -> None:
     spec = _read({"rope_scaling": {"type": "linear", "factor": 4.0}})
-    stretched, _ = rope_tables(spec, HEAD_DIM, 33)
-    plain, _ = rope_tables(RopeSpec(10000.0), HEAD_DIM, 9)
+    stretched, _ = rope_tables(spec, 33, 33)
+    plain, _ = rope_tables(RopeSpec(10000.0, HEAD_DIM), 9, 9)
     np.testing.assert_allclose(stretched[::4], plain, atol=1e-6)
 
 
@@ -92,7 +92,7 @@ def test_both_layouts_of_the_config_mean_the_same() -> None:
     ids=str,
 )
 def test_without_scaling_there_are_no_factors(config: dict[str, JsonValue]) -> None:
-    assert _read(config) == RopeSpec(10000.0)
+    assert _read(config) == RopeSpec(10000.0, HEAD_DIM)
 
 
 def test_given_factors_are_taken() -> None:
@@ -100,9 +100,11 @@ def test_given_factors_are_taken() -> None:
     assert _read({"rope_parameters": section}, 8).factors == (1.0, 2.0, 4.0, 8.0)
 
 
-@pytest.mark.parametrize("rule", ["yarn", "longrope", "dynamic", "\n"])
+@pytest.mark.parametrize("rule", ["ntk", "dynamic", "\n"])
 def test_another_rule_is_refused_naming_those_supported(rule: str) -> None:
-    with pytest.raises(ExportError, match="supported are default, linear and llama3") as refused:
+    with pytest.raises(
+        ExportError, match="supported are default, linear, llama3, longrope and yarn"
+    ) as refused:
         _read({"rope_scaling": {"rope_type": rule, "factor": 2.0}})
     assert str(refused.value).isprintable()
 

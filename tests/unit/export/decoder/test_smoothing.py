@@ -19,7 +19,7 @@ def test_factors_cover_every_site_and_leave_the_scale_alone() -> None:
     sizes: dict[Site, int] = {
         "attention": spec.hidden_size,
         "mlp": spec.hidden_size,
-        "down": spec.intermediate_size,
+        "down": spec.mlp.down.shape[1],
     }
     assert set(smoothing.factors) == set(product(range(spec.num_layers), sizes))
     for (_, site), factors in smoothing.factors.items():
@@ -34,11 +34,11 @@ def test_channels_with_larger_activations_get_larger_factors() -> None:
     spec = read_spec(checkpoint.config)
     tokenizer = checkpoint.tokenizer().tokenizer_json
     smoothing = calibrate(Weights(spec, checkpoint), tokenizer)
-    norm = checkpoint.tensor(spec.weights.attention_norm.format(i=0)).data.astype(np.float64)
+    norm = checkpoint.tensor("model.layers.0.input_layernorm.weight").data.astype(np.float64)
     columns = np.max(
         [
             np.abs(checkpoint.tensor(f"{linear.name.format(i=0)}.weight").data).max(0)
-            for linear in (spec.query, spec.key, spec.value)
+            for linear in spec.attention.inputs
         ],
         axis=0,
     ).astype(np.float64)

@@ -12,31 +12,21 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.checkpoints.base import Checkpoint, Encoding, JsonValue, Tensor, TokenizerFiles
+from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
+from export.decoder.parts import Norm
 from export.decoder.precision import Precision
-from export.decoder.spec import DecoderSpec, Linear, RopeSpec
+from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.errors import ExportError
+from tests.tiny_decoders import CONFIGS
 
 Floats = NDArray[np.float32]
 Values = dict[str, NDArray[np.generic]]
 
-SPEC = DecoderSpec(
-    family="llama",
-    num_layers=2,
-    hidden_size=64,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=16,
-    intermediate_size=96,
-    vocab_size=80,
-    context_length=64,
-    rms_norm_eps=1e-5,
-    rope=RopeSpec(10000.0),
-    tied_head=True,
-)
+SPEC = read_spec(CONFIGS["llama"])
 
 
 @dataclass(frozen=True)
@@ -75,29 +65,32 @@ def random_checkpoint(spec: DecoderSpec = SPEC, seed: int = 0) -> Tiny:
 
 
 def _shapes(spec: DecoderSpec) -> dict[str, tuple[int, ...]]:
-    names = spec.weights
-    shapes: dict[str, tuple[int, ...]] = {
-        names.embedding: (spec.vocab_size, spec.hidden_size),
-        names.final_norm: (spec.hidden_size,),
-    }
+    shapes: dict[str, tuple[int, ...]] = {spec.embedding: (spec.vocab_size, spec.hidden_size)}
+    shapes |= _norm_shapes(spec.final_norm, None)
     if not spec.tied_head:
-        shapes[names.head] = (spec.vocab_size, spec.hidden_size)
+        shapes[spec.head] = (spec.vocab_size, spec.hidden_size)
     for layer in range(spec.num_layers):
-        for norm in (names.attention_norm, names.mlp_norm):
-            shapes[norm.format(i=layer)] = (spec.hidden_size,)
-        for linear in linears(spec):
+        for norm in norms(spec):
+            shapes |= _norm_shapes(norm, layer)
+        for linear in spec.linears:
             shapes[linear.name.format(i=layer) + ".weight"] = linear.shape
             if linear.has_bias:
                 shapes[linear.name.format(i=layer) + ".bias"] = linear.shape[:1]
+        if spec.attention.sinks:
+            shapes[spec.attention.sinks.format(i=layer)] = (spec.attention.num_heads,)
     return shapes
 
 
-def linears(spec: DecoderSpec) -> tuple[Linear, ...]:
-    """All linears of one layer."""
-    return (
-        *(spec.query, spec.key, spec.value, spec.attention_out),
-        *(spec.gate, spec.up, spec.down),
-    )
+def _norm_shapes(norm: Norm, layer: int | None) -> dict[str, tuple[int, ...]]:
+    name = norm.name.format(i=layer)
+    kinds = ("weight", "bias") if norm.kind == "layer" else ("weight",)
+    return {f"{name}.{kind}": (norm.size,) for kind in kinds}
+
+
+def norms(spec: DecoderSpec) -> tuple[Norm, ...]:
+    """All norms of one layer."""
+    heads = spec.attention.norms
+    return spec.norms.all + ((heads.query, heads.key) if heads else ())
 
 
 def build(
@@ -131,7 +124,8 @@ class Decoder:
 
     def __post_init__(self) -> None:
         spec = self.spec
-        shape = (self.num_rows, spec.num_kv_heads, self.slot_length, spec.head_dim)
+        attention = spec.attention
+        shape = (self.num_rows, attention.num_kv_heads, self.slot_length, attention.head_dim)
         # Filled with what must never be read: only written positions may count.
         self.cache = {
             f"{layer}.{kind}": ort.OrtValue.ortvalue_from_numpy(np.full(shape, 1e3, np.float32))

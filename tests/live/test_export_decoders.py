@@ -1,0 +1,104 @@
+"""Decoder graphs of tiny random models against transformers, which made the models.
+
+Needs the `export` extra: `tox -e export` has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("transformers", reason="the export extra is not installed")
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from export.checkpoints.base import Checkpoint
+from export.checkpoints.open import open_checkpoint
+from export.decoder.families import FAMILIES, read_spec
+from export.decoder.reference import Reference
+from export.decoder.spec import DecoderSpec
+from tests.tiny_decoders import CONFIGS, SIZES, Config
+from tests.unit.export.decoder.tiny import Decoder, Floats, build, session
+
+TOLERANCE = 1e-4
+NUM_TOKENS = 24
+NUM_LONG_TOKENS = 48
+VOCAB_SIZE = 80
+TOKENS = [int(token) for token in np.random.default_rng(7).integers(3, VOCAB_SIZE, NUM_LONG_TOKENS)]
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request: pytest.FixtureRequest) -> Config:
+    return CONFIGS[request.param]
+
+
+def random_model(config: Config, folder: Path) -> Any:  # noqa: ANN401
+    """Written to `folder`; weights wide enough for all to matter, norms near one."""
+    torch.manual_seed(3)
+    values = {key: value for key, value in config.items() if key != "model_type"}
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(config["model_type"], **values), attn_implementation="eager"
+    )
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" in name and name.endswith("weight"):
+                weight.add_(torch.empty_like(weight).uniform_(-0.5, 0.5))
+            else:
+                weight.normal_(0, 0.1 if name.endswith("bias") else 0.2)
+    model.eval().save_pretrained(folder)
+    return model
+
+
+def logits_of(model: Any, tokens: list[int]) -> Floats:  # noqa: ANN401
+    with torch.inference_mode():
+        logits: Floats = model(torch.tensor([tokens]), use_cache=False).logits[0].numpy()
+    return logits
+
+
+def check(actual: Floats, expected: Floats) -> None:
+    assert expected.std() > 0.05  # else all would pass
+    np.testing.assert_allclose(actual, expected, atol=TOLERANCE * max(1.0, expected.std()))
+
+
+def fed(folder: Path, spec: DecoderSpec, checkpoint: Checkpoint) -> Decoder:
+    return Decoder(session(build(folder, spec, checkpoint)), spec, slot_length=64)
+
+
+def check_every_way(folder: Path, spec: DecoderSpec, expected: Floats) -> None:
+    """By numpy, and by the graph: all tokens at once, in chunks and then one by one."""
+    checkpoint = open_checkpoint(folder)
+    length = len(expected)
+    check(Reference(spec, checkpoint).logits(TOKENS[:length]), expected)
+    decoder = fed(folder, spec, checkpoint)
+    check(decoder.step([TOKENS[:length]], [length])[0], expected)
+    start = 0
+    for size in (7, 1, 9, *[1] * (length - 17)):
+        end = start + size
+        check(decoder.step([TOKENS[start:end]], [end])[0], expected[start:end])
+        start = end
+    assert start == length
+
+
+def test_logits_are_those_of_transformers(tmp_path: Path, config: Config) -> None:
+    model = random_model(config, tmp_path)
+    spec = read_spec(open_checkpoint(tmp_path).config)
+    check_every_way(tmp_path, spec, logits_of(model, TOKENS[:NUM_TOKENS]))
+
+
+@pytest.mark.parametrize("name", ["phi3 with longrope", "phi4-mini"])
+def test_a_longer_context_takes_the_long_factors(tmp_path: Path, name: str) -> None:
+    """transformers takes them for every sequence that is longer, a package for all it serves."""
+    model = random_model(CONFIGS[name], tmp_path)
+    config = open_checkpoint(tmp_path).config
+    assert read_spec(config).context_length == 32
+    spec = read_spec(config, 64)
+    check_every_way(tmp_path, spec, logits_of(model, TOKENS))
+
+
+def test_every_family_that_is_supported_is_tested() -> None:
+    assert {config["model_type"] for config in CONFIGS.values()} == FAMILIES.keys()
+    assert SIZES["vocab_size"] == VOCAB_SIZE
