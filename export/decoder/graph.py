@@ -49,8 +49,9 @@ def build_decoder(
 ) -> onnx.ModelProto:
     """The graph of `weights` for `target`; they go to `tensors` in `precision` as they are met.
 
-    With `takes_embeddings` its input is `inputs_embeds`. `on_layer` is called after each layer. Raises ExportError if a weight is missing or has
-    another shape than the spec says, or if the target has no kernel for a node.
+    With `takes_embeddings` its input is `inputs_embeds`. `on_layer` is called after each layer.
+    Raises ExportError if a weight is missing or has another shape than the spec says, or if the
+    target has no kernel for a node.
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
     storing = Storing(target, spec.hidden_size)

@@ -29,6 +29,6 @@ def activate(graph: GraphBuilder, activation: Activation, x: str, output: str) -
         case "silu":
             return graph.node("QuickGelu", [x], output, domain=CONTRIB, alpha=1.0)
         case "gelu_tanh":
-            return graph.node("Gelu", [x], output, approximate="tanh")
+            return graph.node("FastGelu", [x], output, domain=CONTRIB)
         case "gelu":
-            return graph.node("Gelu", [x], output)
+            return graph.node("Gelu", [x], output, domain=CONTRIB)

@@ -22,10 +22,11 @@ from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
+from export.errors import ExportError
 from export.operators.check import find_fallbacks
 from export.verify_run import run_greedily
 from tests.tiny_decoders import CONFIGS
-from tests.unit.export.decoder.test_graph import SPECS, quantized
+from tests.unit.export.decoder.test_graph import SPECS, VARIANTS, quantized
 from tests.unit.export.decoder.tiny import SPEC, random_checkpoint, session
 
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
@@ -45,24 +46,34 @@ def _build(
     return path
 
 
+def _is_served(spec: DecoderSpec) -> bool:
+    """Whether DirectML's attention has all that `spec` asks of it."""
+    layers = spec.attention.layers
+    return not spec.attention.softcap and all(layer.window is None for layer in layers)
+
+
 @pytest.mark.parametrize("variant", SPECS)
 @pytest.mark.parametrize("target", [Target.CUDA, Target.DIRECTML])
 def test_it_computes_what_the_weights_say(tmp_path: Path, variant: str, target: Target) -> None:
     spec = SPECS[variant]
     checkpoint = random_checkpoint(spec)
+    if target is Target.DIRECTML and not _is_served(spec):
+        with pytest.raises(ExportError, match=r"does not know (local_window_size|softcap) = "):
+            _build(tmp_path, spec, checkpoint, Precision.FP16, target)
+        return
     path = _build(tmp_path, spec, checkpoint, Precision.FP16, target)
     token_ids, actual = run_greedily(path, PROMPT, 4)
     expected = Reference(spec, checkpoint).logits(token_ids[:-1])
-    assert np.abs(actual - expected).mean() < 0.005 * expected.std()
+    assert np.abs(actual - expected).mean() < 0.01 * expected.std()
 
 
-@pytest.mark.parametrize("variant", SPECS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("precision", list(Precision))
 @pytest.mark.parametrize("target", list(Target))
 def test_all_its_nodes_have_kernels(
     tmp_path: Path, variant: str, precision: Precision, target: Target
 ) -> None:
-    spec = SPECS[variant]
+    spec = VARIANTS[variant]
     path = _build(tmp_path, spec, random_checkpoint(spec), precision, target)
     assert find_fallbacks(onnx.load(path, load_external_data=False), target.provider) == []
 

@@ -30,16 +30,17 @@ from tests.unit.export.decoder.weights import block_tensor
 TOLERANCE = 1e-4
 TOKENS = [int(token) for token in np.random.default_rng(5).integers(0, SPEC.vocab_size, 24)]
 
-VARIANTS: dict[str, Config] = {
+_CHANGES: dict[str, Config] = {
+    "tied": {},
     "untied": {"tie_word_embeddings": False},
     "wide heads": {"head_dim": 32},
     "as many key-value heads": {"num_key_value_heads": 4},
     "one key-value head": {"num_key_value_heads": 1},
     "one layer": {"num_hidden_layers": 1},
 }
-SPECS = {name: read_spec(config) for name, config in CONFIGS.items()} | {
-    name: read_spec(CONFIGS["llama"] | changes) for name, changes in VARIANTS.items()
-}
+VARIANTS = {name: read_spec(CONFIGS["llama"] | changes) for name, changes in _CHANGES.items()}
+FAMILIES = {name: read_spec(config) for name, config in CONFIGS.items()}
+SPECS = VARIANTS | FAMILIES
 
 
 @pytest.fixture(params=SPECS)
