@@ -285,7 +285,7 @@ def _reshape(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_damage_config, "architecture 'gpt2' is not supported; supported: llama"),
+        (_damage_config, "architecture 'gpt2' is not supported; supported: gemma"),
         (_damage_tokenizer, "tokenizer.json cannot be used"),
         (_swap_tokenizer, "tokenizer does not belong to the weights"),
         (_truncate, "cut off"),
