@@ -78,7 +78,7 @@ def test_wrong_usage_exits_with_2(models: Path) -> None:
 def test_an_architecture_that_is_not_supported_is_named(models: Path, source: Path) -> None:
     (source / "config.json").write_text('{"model_type": "mamba"}')
     error = the_error(export(models, source))
-    assert "architecture 'mamba' is not supported; supported: llama" in error
+    assert "architecture 'mamba' is not supported; supported: gemma" in error
     assert left_behind(models) == []
 
 
