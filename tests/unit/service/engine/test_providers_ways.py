@@ -92,8 +92,8 @@ def _manifest(target: Target) -> Manifest:
         architecture=Architecture(
             family=SPEC.family,
             num_layers=SPEC.num_layers,
-            num_kv_heads=SPEC.num_kv_heads,
-            head_dim=SPEC.head_dim,
+            num_kv_heads=SPEC.attention.num_kv_heads,
+            head_dim=SPEC.attention.head_dim,
             vocab_size=SPEC.vocab_size,
             kv_dtype=target.kv_dtype,
         ),
