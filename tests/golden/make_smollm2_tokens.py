@@ -5,8 +5,9 @@
 needs the PyPI package xllamacpp and writes, beside this script,
 
 - smollm2_tokens.json: SmolLM2's own tokenizer
-- pre_tokenizer_tokens.json: its vocabulary cut by every other pre-tokenizer that is read
 - sentencepiece_tokens.json: a made-up SentencePiece vocabulary
+- wordpiece_tokens.json: a made-up WordPiece vocabulary, without texts that llama.cpp and BERT see
+  differently: Hangul, U+0085, "▁", and characters that not every version of Unicode has
 
 Run it from the repository's root with the root on PYTHONPATH.
 """
@@ -17,18 +18,17 @@ import json
 import random
 import sys
 import tempfile
+import unicodedata
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-import numpy as np
 import xllamacpp
 
-from export.checkpoints.gguf.pre_tokenizers import PRE_TOKENIZERS
-from export.checkpoints.gguf.reader import read_gguf
 from tests.unit.export.checkpoints.gguf import tiny_llama
 from tests.unit.export.checkpoints.gguf.sentencepiece_vocabulary import sentencepiece_metadata
+from tests.unit.export.checkpoints.gguf.wordpiece_vocabulary import wordpiece_metadata
 from tests.unit.export.checkpoints.writers import MetadataInput, gguf_bytes
 
 HERE = Path(__file__).parent
@@ -159,34 +159,26 @@ def add_to_group(groups: list[Group], name: str, ids: list[list[int]]) -> None:
     groups.append({"names": [name], "ids": ids})
 
 
+def is_alike(text: str) -> bool:
+    """Whether BERT and llama.cpp see the same words in it."""
+    assigned = all(unicodedata.category(c) != "Cn" for c in text)
+    return assigned and not any(c in "\x85▁" or "가" <= c <= "힣" for c in text)
+
+
 def main(gguf: Path) -> None:
     texts = [*TEXTS, *random_texts(400, seed=1)]
     write_json("smollm2_tokens.json", list(zip(texts, tokenize(gguf, texts), strict=True)))
-    source = read_gguf(gguf).metadata
-    tokens = source.texts("tokenizer.ggml.tokens")
-    vocabulary: dict[str, MetadataInput] = {
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.merges": source.texts("tokenizer.ggml.merges"),
-        "tokenizer.ggml.token_type": np.array(
-            source.numbers("tokenizer.ggml.token_type", len(tokens)), dtype="<i4"
-        ),
-        "tokenizer.ggml.bos_token_id": 1,
-        "tokenizer.ggml.eos_token_id": 2,
-    }
-    texts = [*TEXTS, *random_texts(100, seed=2)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.gguf"
-        groups: list[Group] = []
-        for name in PRE_TOKENIZERS:
-            tiny_gguf(path, vocabulary | {"tokenizer.ggml.pre": name})
-            add_to_group(groups, name, tokenize(path, texts))
-        write_json("pre_tokenizer_tokens.json", {"texts": texts, "groups": groups})
         texts = [*TEXTS, *random_texts(200, seed=3)]
-        groups = []
+        groups: list[Group] = []
         for flag in (True, False):
             tiny_gguf(path, sentencepiece_metadata() | {"tokenizer.ggml.add_space_prefix": flag})
             add_to_group(groups, str(flag), tokenize(path, texts))
         write_json("sentencepiece_tokens.json", {"texts": texts, "groups": groups})
+        texts = [text for text in [*TEXTS, *random_texts(60, seed=4)] if is_alike(text)]
+        tiny_gguf(path, wordpiece_metadata() | {"tokenizer.ggml.merges": []})
+        write_json("wordpiece_tokens.json", list(zip(texts, tokenize(path, texts), strict=True)))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """How text is cut into words before byte-level BPE, by the name a GGUF file gives it.
 
 Each row lists the regular expressions applied one after another: what an expression matches and
-what lies between its matches are pieces, which the next one cuts further. Names and expressions:
-`llm_tokenizer_bpe` and `tokenizer_pre` in llama.cpp's llama-vocab.cpp; its hand-written matchers
-follow the expressions kept here. Syntax: Oniguruma, as Hugging Face's tokenizers use it.
+what lies between its matches are pieces, which the next one cuts further. Names: `tokenizer_pre` in
+llama.cpp's llama-vocab.cpp.
 """
 
 from __future__ import annotations
@@ -12,19 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from export.checkpoints.base import JsonValue
+from export.checkpoints.gguf import expressions as ex
 from export.checkpoints.gguf.metadata import Metadata
 from export.checkpoints.json_file import one_line
 from export.errors import ExportError
-
-_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_DIGIT = r"\p{N}"
-_THREE_DIGITS = r"[0-9][0-9][0-9]"
-_CONTRACTION = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
-_SYMBOLS_AND_SPACE = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_WORDS_LLAMA3 = (
-    rf"{_CONTRACTION}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_SYMBOLS_AND_SPACE}"
-)
-_WORDS_QWEN2 = rf"{_CONTRACTION}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_SYMBOLS_AND_SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,42 +45,43 @@ class PreTokenizer:
         return {"type": "Sequence", "pretokenizers": [*splits, byte_level]}
 
 
-_GPT2 = PreTokenizer((_WORDS,))
-_DIGITS_APART = PreTokenizer((_DIGIT, _WORDS))
-_LLAMA3 = PreTokenizer((_WORDS_LLAMA3,), ignores_merges=True, adds_bos=True)
-_LLAMA3_MERGING = PreTokenizer((_WORDS_LLAMA3,))
-_QWEN2 = PreTokenizer((_WORDS_QWEN2,))
+_GPT2 = PreTokenizer((ex.GPT2,))
+_DIGITS_APART = PreTokenizer((ex.DIGIT, ex.GPT2))
+_LLAMA3 = PreTokenizer((ex.LLAMA3,), ignores_merges=True, adds_bos=True)
+_LLAMA3_MERGING = PreTokenizer((ex.LLAMA3,))
+_QWEN2 = PreTokenizer((ex.QWEN2,))
+_GPT4O = PreTokenizer((ex.GPT4O,))
+_DEEPSEEK_V3 = PreTokenizer((ex.UP_TO_THREE_DIGITS, ex.CJK, ex.DEEPSEEK_V3))
+_BLOOM = PreTokenizer((ex.BLOOM,))
+_BAILING = PreTokenizer((ex.BAILING,))
+
+_GROUPS: tuple[tuple[PreTokenizer, str], ...] = (
+    (PreTokenizer(ex.DEFAULT), "default"),
+    (_GPT2, "gpt-2 phi-2 mpt olmo jais jina-es jina-de jina-v2-es jina-v2-de gigachat a.x-4.0"),
+    (_GPT2, "mellum modern-bert exaone4 trillion granite-docling"),
+    (_DIGITS_APART, "smollm starcoder refact command-r codeshell exaone minerva-7b"),
+    (_LLAMA3, "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano"),
+    (_LLAMA3_MERGING, "dbrx smaug-bpe chatglm-bpe glm4"),
+    (_QWEN2, "qwen2 stablelm2 deepseek-r1-qwen megrez hunyuan solar-open grok-2 kormo f2llmv2"),
+    (PreTokenizer((ex.QWEN35,)), "qwen35"),
+    (PreTokenizer((ex.TEKKEN,), ignores_merges=True, adds_bos=True), "tekken"),
+    (_GPT4O, "gpt-4o llama4 kanana2 talkie minimax-m2"),
+    (PreTokenizer(ex.DEEPSEEK_LLM), "deepseek-llm"),
+    (PreTokenizer(ex.DEEPSEEK_CODER), "deepseek-coder"),
+    (_DEEPSEEK_V3, "deepseek-v3 hunyuan-dense joyai-llm"),
+    (PreTokenizer(ex.FALCON), "falcon"),
+    (_BLOOM, "bloom poro-chat gpt3-finnish"),
+    (PreTokenizer((ex.BLOOM, ex.DIGIT)), "viking"),
+    (PreTokenizer(ex.SUPERBPE), "superbpe"),
+    (_BAILING, "bailingmoe bailingmoe2 llada-moe"),
+    (PreTokenizer((ex.SEED_CODER,)), "seed-coder"),
+    (PreTokenizer((ex.EXAONE_MOE,)), "exaone-moe"),
+    (PreTokenizer((ex.JAIS2,)), "jais-2"),
+    (PreTokenizer(ex.CHAMELEON, adds_bos=True), "chameleon"),
+)
 
 PRE_TOKENIZERS: Mapping[str, PreTokenizer] = {
-    "default": PreTokenizer((r"[\p{P}\$\+<=>\^~\|]+", _WORDS, r"\p{N}+", _THREE_DIGITS)),
-    "gpt-2": _GPT2,
-    "phi-2": _GPT2,
-    "mpt": _GPT2,
-    "olmo": _GPT2,
-    "jais": _GPT2,
-    "smollm": _DIGITS_APART,
-    "starcoder": _DIGITS_APART,
-    "refact": _DIGITS_APART,
-    "command-r": _DIGITS_APART,
-    "codeshell": _DIGITS_APART,
-    "exaone": _DIGITS_APART,
-    "minerva-7b": _DIGITS_APART,
-    "llama-bpe": _LLAMA3,
-    "llama3": _LLAMA3,
-    "llama-v3": _LLAMA3,
-    "falcon3": _LLAMA3,
-    "pixtral": _LLAMA3,
-    "dbrx": _LLAMA3_MERGING,
-    "smaug-bpe": _LLAMA3_MERGING,
-    "chatglm-bpe": _LLAMA3_MERGING,
-    "qwen2": _QWEN2,
-    "stablelm2": _QWEN2,
-    "deepseek-r1-qwen": _QWEN2,
-    "megrez": _QWEN2,
-    "falcon": PreTokenizer((r"[\p{P}\$\+<=>\^~\|`]+", _WORDS, _THREE_DIGITS)),
-    "deepseek-coder": PreTokenizer(
-        (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", _DIGIT)
-    ),
+    name: row for row, names in _GROUPS for name in names.split()
 }
 
 

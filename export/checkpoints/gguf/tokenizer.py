@@ -10,6 +10,7 @@ from export.checkpoints.gguf.metadata import Metadata
 from export.checkpoints.gguf.pre_tokenizers import read_pre_tokenizer
 from export.checkpoints.gguf.sentencepiece_bpe import build_sentencepiece_bpe
 from export.checkpoints.gguf.vocabulary import DefaultIds, Vocabulary, read_vocabulary
+from export.checkpoints.gguf.wordpiece import build_wordpiece
 from export.checkpoints.json_file import one_line
 from export.errors import ExportError
 
@@ -30,10 +31,14 @@ def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
         vocabulary = read_vocabulary(metadata, DefaultIds(bos=1, eos=2, unknown=0))
         document = build_sentencepiece_bpe(metadata, vocabulary)
         adds_bos = True
+    elif kind == "bert":
+        vocabulary = read_vocabulary(metadata, DefaultIds(bos=101, unknown=100))
+        document = build_wordpiece(metadata, vocabulary)
+        adds_bos = True
     else:
         raise ExportError(
             f"{metadata.path}: the tokenizer {one_line(kind)!r} is not supported; "
-            "supported: gpt2, llama"
+            "supported: gpt2, llama, bert"
         )
     return TokenizerFiles(
         tokenizer_json=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),

@@ -22,6 +22,8 @@ END_OF_TURN_TEXTS = frozenset(
         "<end_of_turn>",
         "<end_of_utterance>",
         "<EOT>",
+        "<|return|>",
+        "<|call|>",
         "<｜end▁of▁sentence｜>",
     }
 )
@@ -31,6 +33,13 @@ These are the ones llama.cpp knows by their text, less those of models that GGUF
 here. llama.cpp also stops at the fill-in-the-middle tokens (`<|file_sep|>`, `<reponame>`), which
 end an infill and no turn: they are left out here as they are in transformers' configs.
 """
+
+
+_HARMONY = frozenset({"<|return|>", "<|call|>", "<|end|>"})
+"""With all three, gpt-oss's format: there `<|end|>` ends one message of several in a turn."""
+
+_KEEPING_SPACE = frozenset({"<unk>", "<s>", "<|endoftext|>"})
+"""Phi-3's special tokens that leave the white space behind them alone."""
 
 
 class Kind(IntEnum):
@@ -46,7 +55,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Tokens by id, and the ids with a meaning; None where the file names none."""
+    """Tokens by id, and the ids with a meaning; None where the file names none.
+
+    `strips_space` says that special tokens swallow the white space behind them.
+    """
 
     tokens: list[str]
     kinds: list[int]
@@ -54,6 +66,7 @@ class Vocabulary:
     eos_token_ids: tuple[int, ...]
     unknown_token_id: int | None
     pad_token_id: int | None
+    strips_space: bool = False
 
     def ids(self) -> dict[str, int]:
         return {token: i for i, token in enumerate(self.tokens)}
@@ -67,7 +80,7 @@ class Vocabulary:
                 "content": token,
                 "single_word": False,
                 "lstrip": False,
-                "rstrip": False,
+                "rstrip": self.strips_space and token not in _KEEPING_SPACE,
                 "normalized": False,
                 "special": kind != Kind.USER_DEFINED,
             }
@@ -95,7 +108,8 @@ def read_vocabulary(metadata: Metadata, defaults: DefaultIds) -> Vocabulary:
     kinds = [int(Kind.NORMAL)] * len(tokens)
     if "tokenizer.ggml.token_type" in metadata:
         kinds = metadata.numbers("tokenizer.ggml.token_type", len(tokens)).astype(int).tolist()
-    by_text = [i for i, token in enumerate(tokens) if token in END_OF_TURN_TEXTS]
+    ends_of_turn = _ends_of_turn(tokens)
+    by_text = [i for i, token in enumerate(tokens) if token in ends_of_turn]
     for i in by_text:
         kinds[i] = Kind.CONTROL
     return Vocabulary(
@@ -105,7 +119,19 @@ def read_vocabulary(metadata: Metadata, defaults: DefaultIds) -> Vocabulary:
         eos_token_ids=_read_eos(metadata, len(tokens), defaults.eos, by_text),
         unknown_token_id=_special_id(metadata, "unknown", len(tokens), defaults.unknown),
         pad_token_id=_special_id(metadata, "padding", len(tokens), None),
+        strips_space=_strips_space(metadata),
     )
+
+
+def _ends_of_turn(tokens: list[str]) -> frozenset[str]:
+    is_harmony = _HARMONY.issubset(tokens)
+    return END_OF_TURN_TEXTS - {"<|end|>"} if is_harmony else END_OF_TURN_TEXTS
+
+
+def _strips_space(metadata: Metadata) -> bool:
+    """GGUF has no key for it, and llama.cpp goes by the model's name too."""
+    name = metadata.text("general.name", "").lower()
+    return "phi-3" in name or "phi3" in name
 
 
 def _read_eos(

@@ -14,6 +14,7 @@ from export.checkpoints.gguf.tokenizer import read_tokenizer
 from export.errors import ExportError
 from tests.unit.export.checkpoints.gguf import tiny_llama
 from tests.unit.export.checkpoints.gguf.sentencepiece_vocabulary import sentencepiece_metadata
+from tests.unit.export.checkpoints.gguf.wordpiece_vocabulary import wordpiece_metadata
 from tests.unit.export.checkpoints.writers import MetadataInput
 
 GOLDEN = Path(__file__).parents[4] / "golden"
@@ -58,6 +59,33 @@ def test_sentencepiece_has_the_defaults_of_llama_cpp() -> None:
     assert (files.bos_token_id, files.eos_token_ids, files.add_bos_token) == (1, (2,), True)
 
 
+def read_wordpiece(extra: Mapping[str, MetadataInput] | None = None) -> TokenizerFiles:
+    return read(wordpiece_metadata() | dict(extra or {}))
+
+
+def test_wordpiece_ids_are_those_of_llama_cpp() -> None:
+    tokenizer = Tokenizer.from_buffer(read_wordpiece().tokenizer_json)
+    for text, ids in json.loads((GOLDEN / "wordpiece_tokens.json").read_text("utf-8")):
+        assert tokenizer.encode(text, add_special_tokens=False).ids == ids, text
+
+
+def test_wordpiece_puts_a_text_between_its_special_tokens() -> None:
+    files = read_wordpiece()
+    tokenizer = Tokenizer.from_buffer(files.tokenizer_json)
+    assert tokenizer.encode("The cat", "sat").tokens == (
+        ["[CLS]", "the", "cat", "[SEP]", "sat", "[SEP]"]
+    )
+    assert (files.bos_token_id, files.pad_token_id, files.add_bos_token) == (2, 0, True)
+    assert tokenizer.decode(tokenizer.encode("hello WORLD, catsat").ids) == "hello world, catsat"
+
+
+def test_wordpiece_without_its_special_tokens_is_refused() -> None:
+    with pytest.raises(ExportError, match="seperator_token_id' names no token"):
+        read_wordpiece({"tokenizer.ggml.seperator_token_id": 10**6})
+    with pytest.raises(ExportError, match="unknown_token_id' names no token"):
+        read_wordpiece({"tokenizer.ggml.unknown_token_id": 10**6})
+
+
 def test_byte_level_tokens_are_merged_and_special_ones_found() -> None:
     files = read({"tokenizer.ggml.token_type": kinds(1, 1, 1, 1, 3)})
     tokenizer = Tokenizer.from_buffer(files.tokenizer_json)
@@ -91,6 +119,28 @@ def test_nameless_tokens_get_a_name() -> None:
 )
 def test_what_ends_a_turn(extra: dict[str, MetadataInput], expected: tuple[int, ...]) -> None:
     assert read(extra).eos_token_ids == expected
+
+
+def test_one_message_of_several_ends_no_turn() -> None:
+    """gpt-oss's format: thoughts, then an answer, each closed by `<|end|>`."""
+    files = read({"tokenizer.ggml.tokens": ["a", "b", "ab", "<|return|>", "<|end|>", "<|call|>"]})
+    assert set(files.eos_token_ids) == {3, 4, 5}
+    assert files.eos_token_ids[0] == 4  # named as eos by the metadata of this test
+    named = read(
+        {
+            "tokenizer.ggml.tokens": ["a", "b", "ab", "<|return|>", "<|end|>", "<|call|>"],
+            "tokenizer.ggml.eos_token_id": 3,
+        }
+    )
+    assert named.eos_token_ids == (3, 5)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Phi-3 mini", [4, 3]), ("Phi 4", [4, 2, 3])])
+def test_special_tokens_of_phi3_swallow_the_space_behind_them(
+    name: str, expected: list[int]
+) -> None:
+    files = read({"general.name": name, "tokenizer.ggml.token_type": kinds(1, 1, 1, 1, 3)})
+    assert Tokenizer.from_buffer(files.tokenizer_json).encode("<|end|> ab").ids == expected
 
 
 def test_a_token_known_to_end_turns_is_special_whatever_its_type() -> None:
@@ -128,7 +178,7 @@ NANS = np.full(5, np.nan, "<f4")
 @pytest.mark.parametrize(
     ("extra", "drop", "problem"),
     [
-        ({"tokenizer.ggml.model": "bert"}, "", "'bert' is not supported; supported: gpt2, llama"),
+        ({"tokenizer.ggml.model": "t5"}, "", "'t5' is not supported; supported: gpt2, llama, bert"),
         ({"tokenizer.ggml.model": 5}, "", "is not a string"),
         ({}, "tokenizer.ggml.model", "'tokenizer.ggml.model' is missing"),
         ({"tokenizer.ggml.pre": "kimi-k2"}, "", "pre-tokenizer 'kimi-k2' is not .*: .*qwen2"),
