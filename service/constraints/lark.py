@@ -18,6 +18,7 @@ from service.dialogue.tools.syntax import (
     Repeated,
     Sequence,
     TextBefore,
+    Verbatim,
 )
 
 SPACE = r"[ \n\r\t]"
@@ -63,6 +64,8 @@ class LarkWriter:
             case Literal(text):
                 spaced = after_space and text
                 return self.terminal(f"/{SPACE}*/ {quoted(text)}") if spaced else self.literal(text)
+            case Verbatim(text):
+                return quoted(text)
             case JsonText(schema):
                 return self.json(schema)
             case TextBefore(end):

@@ -14,6 +14,8 @@ from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
 from service.dialogue.tools.mistral import MISTRAL_ARGS, MISTRAL_LIST, MISTRAL_SPACED_LIST
 from service.dialogue.tools.phi import PHI_FUNCTOOLS, PHI_TOKENS
+from service.dialogue.tools.pythonic import PYTHONIC
+from service.dialogue.tools.tagged import TAGGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ _NATIVE = (
     _Mark(("[TOOL_CALLS]",), MISTRAL_LIST),
     _Mark(("<｜tool▁calls▁begin｜>", "```json"), DEEPSEEK_FENCED),
     _Mark(("<｜tool▁calls▁begin｜>",), DEEPSEEK),
+    _Mark(("<function=", "<parameter="), TAGGED),
     _Mark(("<tool_call>", '"arguments": '), HERMES),
     _Mark(("functools[",), PHI_FUNCTOOLS),
     _Mark(("<|/tool_call|>",), PHI_TOKENS),
@@ -37,6 +40,7 @@ _NATIVE = (
     _Mark(("<|tool_call|>",), GRANITE),
     _Mark(("<function=", "</function>"), FUNCTIONARY),
     _Mark(('"parameters": ', "ipython"), LLAMA_JSON),
+    _Mark(("[func_name1(",), PYTHONIC),
 )
 """The first that fits counts, so what says more comes before what says less."""
 

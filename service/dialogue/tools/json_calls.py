@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from service.dialogue.tools.call_ids import OPENAI_IDS, CallIds
-from service.dialogue.tools.format import CallPiece, Parsed
 from service.dialogue.tools.json_span import JsonSpan
 from service.dialogue.tools.opening import Opening
+from service.dialogue.tools.steps import Step, SteppingParser
 from service.dialogue.tools.syntax import Choice, JsonText, Literal, Part, Repeated, sequence
 from service.dialogue.tools.tool import Tool, ToolCall
 
@@ -61,104 +60,46 @@ class JsonCalls:
         )
 
 
-class _Where(Enum):
-    TEXT = "before any call"
-    HEAD = "in what comes before the arguments of a call"
-    ARGUMENTS = "in its arguments"
-    BEHIND = "in what comes between calls, or ends them"
-    DONE = "behind all calls"
-
-
-class JsonCallParser:
+class JsonCallParser(SteppingParser):
     """A CallParser for one answer of a JsonCalls format."""
 
     def __init__(self, form: JsonCalls, heads: Collection[str]) -> None:
+        super().__init__(Opening([mark for mark in form.openings if mark], heads))
         self._form = form
-        self._opening = Opening([mark for mark in form.openings if mark], heads)
-        self._where = _Where.TEXT
-        self._buffer = ""
         self._span = JsonSpan()
-        self._num_calls = 0
-        self._content: list[str] = []
-        self._calls: list[CallPiece] = []
 
-    @property
-    def is_calling(self) -> bool:
-        return self._where is not _Where.TEXT
-
-    def feed(self, text: str) -> Parsed:
-        self._buffer += text
-        while self._advance():
-            pass
-        return self._taken()
-
-    def flush(self) -> Parsed:
-        """The unfinished head of a call that was cut is no content, and is left out."""
-        if self._where is _Where.TEXT:
-            self._content.append(self._opening.flush())
-        return self._taken()
-
-    def _advance(self) -> bool:
-        """One step; whether another may follow before more text has come."""
-        match self._where:
-            case _Where.TEXT:
-                return self._read_text()
-            case _Where.HEAD:
-                return self._read_head()
-            case _Where.ARGUMENTS:
-                return self._read_arguments()
-            case _Where.BEHIND:
-                return self._read_behind()
-        self._content.append(self._buffer)
-        self._buffer = ""
-        return False
-
-    def _read_text(self) -> bool:
-        content, following = self._opening.feed(self._buffer)
-        self._content.append(content)
-        self._buffer = following or ""
-        if following is None:
-            return False
-        self._where = _Where.HEAD
-        return True
+    def _begin(self) -> Step:
+        return self._read_head
 
     def _read_head(self) -> bool:
-        head, found, arguments = self._buffer.partition(self._form.before_arguments)
+        head, found, arguments = self._waiting.partition(self._form.before_arguments)
         if not found:
             return False
         name = head.removeprefix(self._form.before_calls).removeprefix(self._form.before_name)
-        self._calls.append(CallPiece(self._num_calls, name))
-        self._num_calls += 1
-        self._where, self._buffer, self._span = _Where.ARGUMENTS, arguments, JsonSpan()
+        self._begin_call(name)
+        self._step, self._waiting, self._span = self._read_arguments, arguments, JsonSpan()
         return True
 
     def _read_arguments(self) -> bool:
-        end = self._span.end(self._buffer)
-        arguments = self._buffer[:end]
-        if arguments:
-            self._calls.append(CallPiece(self._num_calls - 1, arguments=arguments))
-        self._buffer = self._buffer[len(arguments) :]
+        end = self._span.end(self._waiting)
+        arguments = self._waiting[:end]
+        self._add_arguments(arguments)
+        self._waiting = self._waiting[len(arguments) :]
         if end is None:
             return False
-        self._where = _Where.BEHIND
+        self._step = self._read_behind
         return True
 
     def _read_behind(self) -> bool:
-        form, buffer = self._form, self._buffer
+        form, waiting = self._form, self._waiting
         last = form.after_arguments + form.closing
         another = form.after_arguments + form.separator
-        if form.closing and buffer.startswith(last):
-            self._where, self._buffer = _Where.DONE, buffer.removeprefix(last)
+        if form.closing and waiting.startswith(last):
+            self._step, self._waiting = self._read_rest, waiting.removeprefix(last)
             return True
-        if any(expected.startswith(buffer) for expected in (last, another + form.before_name)):
+        if any(expected.startswith(waiting) for expected in (last, another + form.before_name)):
             return False
-        another_begins = buffer.startswith(another + form.before_name)
-        self._where = _Where.HEAD if another_begins else _Where.DONE
-        self._buffer = buffer.removeprefix(another if another_begins else last)
+        another_begins = waiting.startswith(another + form.before_name)
+        self._step = self._read_head if another_begins else self._read_rest
+        self._waiting = waiting.removeprefix(another if another_begins else last)
         return True
-
-    def _taken(self) -> Parsed:
-        parsed = Parsed("".join(self._content), tuple(self._calls))
-        self._content.clear()
-        self._calls.clear()
-        return parsed

@@ -14,6 +14,13 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Exactly this text, whose characters are never control tokens, whatever they spell."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class JsonText:
     """A JSON value that is valid under the schema whose JSON this is."""
 
@@ -55,7 +62,7 @@ class Repeated:
     part: Part
 
 
-Part: TypeAlias = Literal | JsonText | TextBefore | Sequence | Choice | Optional | Repeated
+Part: TypeAlias = Literal | Verbatim | JsonText | TextBefore | Sequence | Choice | Optional | Repeated
 
 
 def sequence(*parts: Part) -> Sequence:

@@ -1,0 +1,218 @@
+"""The grammars of answers with calls: what they allow is what the formats' parsers read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from random import Random
+
+import llguidance
+import numpy as np
+import pytest
+
+from service.constraints.calls import Thoughts, prepare_calls, prepare_tool
+from service.constraints.spec import OutputKind, OutputSpec
+from service.dialogue.tools.format import ToolFormat
+from service.dialogue.tools.hermes import HERMES
+from service.dialogue.tools.llama_json import LLAMA_JSON
+from service.dialogue.tools.mistral import MISTRAL_LIST
+from service.dialogue.tools.pythonic import PYTHONIC
+from service.dialogue.tools.tagged import TAGGED
+from service.dialogue.tools.tool import Tool, ToolCall, ToolUse
+from service.errors import RequestError, UnsupportedSchema
+from tests.unit.service.constraints.walks import allows, walk
+from tests.unit.service.dialogue.tools.formats import FORMATS, TOOLS, call, folded
+
+ALL = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+BYTES = llguidance.LLTokenizer("byte")
+JSON_CONTENT = OutputSpec(
+    OutputKind.JSON_SCHEMA,
+    '{"type":"object","properties":{"x":{"type":"integer"}},"additionalProperties":false}',
+    "response_format",
+)
+
+
+def use(*, must: bool = False, one: bool = False, names: tuple[str, ...] = ()) -> ToolUse:
+    tools = tuple(prepare_tool(tool, param="tools[0]").tool for tool in TOOLS)
+    return ToolUse(tools, frozenset(names or (tool.name for tool in tools)), must, one)
+
+
+def matcher(
+    form: ToolFormat,
+    wanted: ToolUse,
+    *,
+    thoughts: Thoughts = Thoughts.NONE,
+    content: OutputSpec | None = None,
+) -> llguidance.LLMatcher:
+    """Over single bytes, where all control tokens are text."""
+    spec = prepare_calls(wanted, form, {}, thoughts=thoughts, content=content).spec
+    grammar = llguidance.LLMatcher.grammar_from_lark(spec.source)
+    made = llguidance.LLMatcher(BYTES, grammar, log_level=0)
+    assert not made.is_error(), made.get_error()
+    return made
+
+
+TWO = (call("get_weather", city="Paris", days=3, alerts=True), call("ping"))
+
+
+@ALL
+def test_what_a_format_writes_is_allowed(form: ToolFormat) -> None:
+    free = matcher(form, use())
+    forced = matcher(form, use(must=True))
+    for text in (form.written(TWO[:1]), form.written(TWO)):
+        assert allows(free, text)
+        assert allows(forced, text)
+    assert allows(free, "Any other text, < { [ ` and so on.")
+    assert allows(free, "")
+    assert not allows(forced, "Any other text")
+    assert not allows(forced, "")
+
+
+@ALL
+def test_a_second_call_is_not_allowed_where_one_was_asked_for(form: ToolFormat) -> None:
+    once = matcher(form, use(must=True, one=True))
+    assert allows(once, form.written(TWO[:1]))
+    assert not allows(once, form.written(TWO))
+
+
+@ALL
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        call("get_weather"),
+        call("get_weather", city=5),
+        call("get_weather", city="a", days="b"),
+        call("get_weather", city="a", unit="kelvin"),
+        call("get_weather", city="a", code="123456789"),
+        call("get_weather", city="a", other=1),
+        call("ping", x=1),
+        call("no_such_tool"),
+    ],
+    ids=lambda each: f"{each.name}{each.arguments}",
+)
+def test_calls_that_are_not_valid_are_not_allowed(form: ToolFormat, wrong: ToolCall) -> None:
+    text = form.written([wrong])
+    # Between tags 5 is a text too.
+    is_valid = form is TAGGED and wrong.arguments == '{"city": 5}'
+    assert allows(matcher(form, use(must=True)), text) is is_valid
+    # Where calls have no mark, what names no tool is text.
+    is_text = wrong.name == "no_such_tool" and "" in form.openings
+    assert allows(matcher(form, use()), text) is (is_valid or is_text)
+
+
+@ALL
+def test_only_the_tools_that_were_chosen_may_be_called(form: ToolFormat) -> None:
+    chosen = matcher(form, use(must=True, names=("ping",)))
+    assert allows(chosen, form.written([call("ping")]))
+    assert not allows(chosen, form.written([call("get_weather", city="a")]))
+
+
+@ALL
+@pytest.mark.parametrize("must", [True, False])
+def test_every_walk_is_read_as_text_or_valid_calls(form: ToolFormat, must: bool) -> None:
+    wanted = use(must=must)
+    prepared = prepare_calls(wanted, form, {}, thoughts=Thoughts.NONE)
+    prototype = matcher(form, wanted)
+    seen: Counter[str] = Counter()
+    for seed in range(40):
+        text = walk(prototype, Random(seed))
+        if text is None:
+            continue
+        parser = form.parser(wanted.callable_tools)
+        content, calls = folded([parser.feed(text), parser.flush()])
+        for name, arguments in calls:
+            assert prepared.check(name, arguments) is None, text
+            seen[name] += 1
+        if must:
+            assert calls
+            assert not content
+    if must:
+        assert seen["ping"]
+        # A text between tags ends with a whole tag, which hardly any walk hits on.
+        assert seen["get_weather"] or form is TAGGED
+
+
+def test_text_ends_where_calls_begin() -> None:
+    free = matcher(HERMES, use())
+    assert allows(free, "I will look. " + HERMES.written(TWO[:1]))
+    assert not allows(free, HERMES.written(TWO[:1]) + " Done.")
+    assert not allows(free, "I will look. <tool_call>")
+
+
+def test_json_that_names_a_tool_is_a_call_and_other_json_is_text() -> None:
+    free = matcher(LLAMA_JSON, use())
+    assert allows(free, '{"name": "Zoë", "parameters": 5}')
+    assert not allows(free, '{"name": "ping", "parameters": 5}')
+    assert allows(free, '\n {"name": "ping", "parameters": {}}')
+    assert not allows(free, '\n {"name": "ping", "parameters": 5}')
+    assert allows(free, 'Say {"name": "ping", "parameters": 5}')
+
+
+def test_thoughts_are_free_and_may_hold_what_looks_like_calls() -> None:
+    think = "<think>Maybe <tool_call> or not.</think>"
+    for must in (True, False):
+        may_think = matcher(HERMES, use(must=must), thoughts=Thoughts.MAYBE)
+        assert allows(may_think, HERMES.written(TWO))
+        assert allows(may_think, f"{think}\n\n{HERMES.written(TWO)}")
+        assert not allows(may_think, "<think>Maybe")
+        assert allows(may_think, f"{think}\n\nAn answer.") is not must
+    has_thought = matcher(HERMES, use(must=True), thoughts=Thoughts.BEFORE)
+    assert allows(has_thought, f"\n\n{HERMES.written(TWO)}")
+
+
+def test_an_answer_without_calls_can_be_held_to_json() -> None:
+    either = matcher(HERMES, use(), content=JSON_CONTENT)
+    assert allows(either, '{"x": 5}')
+    assert not allows(either, '{"x": "a"}')
+    assert not allows(either, "Plain text")
+    assert allows(either, HERMES.written(TWO))
+
+
+@pytest.mark.parametrize("form", [LLAMA_JSON, PYTHONIC])
+def test_calls_that_could_be_the_answer_are_refused_beside_json(form: ToolFormat) -> None:
+    with pytest.raises(UnsupportedSchema) as refused:
+        prepare_calls(use(), form, {}, thoughts=Thoughts.NONE, content=JSON_CONTENT)
+    assert refused.value.param == "response_format"
+
+
+def test_a_mark_that_is_a_control_token_is_that_token_and_no_text() -> None:
+    prepared = prepare_calls(use(), MISTRAL_LIST, {"[TOOL_CALLS]": 5}, thoughts=Thoughts.NONE)
+    vocabulary = llguidance.LLTokenizer("byte")
+    grammar = llguidance.LLMatcher.grammar_from_lark(prepared.spec.source)
+    made = llguidance.LLMatcher(vocabulary, grammar, log_level=0)
+    assert "<[5]>" in prepared.spec.source
+    assert allows(made, "[TOOL_CALLS] spelled out is text")
+    mask = np.zeros((vocabulary.vocab_size + 31) // 32, np.int32)
+    made.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
+    assert mask[0] >> 5 & 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "error"),
+    [
+        ({"type": "array"}, RequestError),
+        ({"type": "string"}, RequestError),
+        ({"type": "object", "properties": {"a": {"not": {}}}}, UnsupportedSchema),
+        ({"type": "object", "patternProperties": {"^a": {}}, "not": {}}, UnsupportedSchema),
+    ],
+)
+def test_a_schema_that_cannot_be_enforced_is_refused(
+    schema: dict[str, object], error: type[RequestError]
+) -> None:
+    with pytest.raises(error) as refused:
+        prepare_tool(Tool("f", parameters=json.dumps(schema)), param="tools[3]")
+    assert refused.value.param == "tools[3]"
+
+
+def test_a_relaxed_tool_says_what_is_not_enforced() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "not": {"const": 3}}}}
+    prepared = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="p", relaxes=True)
+    assert prepared.relaxed == ["p#/properties/a/not"]
+    assert "not" not in json.loads(prepared.tool.parameters)["properties"]["a"]
+
+
+def test_alternatives_that_may_overlap_are_taken_for_any_of_when_relaxed() -> None:
+    schema = {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    prepared = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="p", relaxes=True)
+    assert prepared.relaxed == ["p#/oneOf"]
+    assert "anyOf" in json.loads(prepared.tool.parameters)
