@@ -114,6 +114,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             rotates_a_part=True,
         ),
         Architecture(
+            "gemma", "gemma", "GemmaForCausalLM", LAYER, features.gemma, adds_one_to_norms=True
+        ),
+        Architecture(
             "gemma2",
             "gemma2",
             "Gemma2ForCausalLM",

@@ -80,6 +80,10 @@ def phi3(model: Model) -> Config:
     return config
 
 
+def gemma(_: Model) -> Config:
+    return {"hidden_act": _GELU}
+
+
 def gemma2(model: Model) -> Config:
     return {
         "hidden_act": _GELU,
@@ -100,7 +104,6 @@ def gemma3(model: Model) -> Config:
         "final_logit_softcapping": _cap(model, "final_logit_softcapping", 0.0),
         "query_pre_attn_scalar": _query_scalar(model),
         "rope_local_base_freq": model.number("rope.freq_base_swa", 10000.0),
-        "rope_theta": model.number("rope.freq_base", 1000000.0),
         "sliding_window": model.positive(_WINDOW),
         "layer_types": _layer_types(model, period=6),
     }

@@ -47,6 +47,23 @@ class Case:
 
 
 CASES = {
+    "llama": Case(
+        "llama",
+        ATTENTION | MLP,
+        {"rope.freq_base": 500000.0},
+        {
+            "model_type": "llama",
+            "rope_theta": 500000.0,
+            "rope_scaling": {"rope_type": "factors", "factors": [1.0] * 8 + [4.0] * 8},
+        },
+        tensors={"rope_freqs.weight": f32(np.repeat([1.0, 4.0], 8))},
+    ),
+    "gemma": Case(
+        "gemma",
+        ATTENTION | MLP,
+        {},
+        {"model_type": "gemma", "hidden_act": "gelu_pytorch_tanh"},
+    ),
     "qwen2": Case(
         "qwen2",
         ATTENTION | MLP | QKV_BIASES,
@@ -64,7 +81,7 @@ CASES = {
         },
         {
             "model_type": "qwen3",
-            "head_dim": 16,
+            "head_dim": 32,
             "rope_scaling": {
                 "rope_type": "yarn",
                 "factor": 4.0,
@@ -136,28 +153,28 @@ CASES = {
             "ffn_down.weight": (HIDDEN, FFN),
         },
         {
-            "rope.dimension_count": 12,
+            "rope.dimension_count": 16,
             "rope.scaling.original_context_length": 32,
             "rope.scaling.attn_factor": 1.19,
             "attention.sliding_window": 48,
         },
         {
             "model_type": "phi3",
-            "partial_rotary_factor": 0.75,
+            "partial_rotary_factor": 0.5,
             "sliding_window": 48,
             "original_max_position_embeddings": 32,
             "rope_scaling": {
                 "rope_type": "longrope",
-                "long_factor": [2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
-                "short_factor": [1.0, 1.0, 1.0, 1.5, 1.5, 1.5],
+                "long_factor": [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
+                "short_factor": [1.0, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5],
                 "original_max_position_embeddings": 32,
                 "attention_factor": 1.19,
             },
         },
         ("self_attn.qkv_proj.weight", "mlp.gate_up_proj.weight", "mlp.down_proj.weight"),
         tensors={
-            "rope_factors_long.weight": f32(np.arange(2.0, 8.0)),
-            "rope_factors_short.weight": f32(np.array([1.0, 1.0, 1.0, 1.5, 1.5, 1.5])),
+            "rope_factors_long.weight": f32(np.arange(2.0, 10.0)),
+            "rope_factors_short.weight": f32(np.repeat([1.0, 1.5], 4)),
         },
     ),
     "gemma2": Case(
@@ -173,7 +190,7 @@ CASES = {
             "hidden_activation": "gelu_pytorch_tanh",
             "attn_logit_softcapping": 50.0,
             "final_logit_softcapping": 30.0,
-            "query_pre_attn_scalar": 16,
+            "query_pre_attn_scalar": 32,
             "sliding_window": 8,
             "layer_types": [SLIDING, FULL],
             "tie_word_embeddings": True,
@@ -187,8 +204,12 @@ CASES = {
     "gemma2 of 27B": Case(
         "gemma2",
         ATTENTION | MLP | POST_NORMS,
-        {"attention.sliding_window": 8},
-        {"query_pre_attn_scalar": HIDDEN // HEADS},
+        {
+            "attention.sliding_window": 8,
+            "attention.key_length": 16,
+            "attention.value_length": 16,
+        },
+        {"head_dim": 16, "query_pre_attn_scalar": HIDDEN // HEADS},
         num_layers=46,
     ),
     "gemma3": Case(
@@ -196,6 +217,7 @@ CASES = {
         ATTENTION | MLP | POST_NORMS | QK_NORMS,
         {
             "attention.sliding_window": 8,
+            "rope.freq_base": 1000000.0,
             "rope.scaling.type": "linear",
             "rope.scaling.factor": 8.0,
         },
@@ -218,6 +240,7 @@ CASES = {
         {},
         {"model_type": "olmo2"},
         ("self_attn.q_norm.weight", "post_feedforward_layernorm.weight"),
+        tensors={"output.weight": f32(np.random.default_rng(9).standard_normal((5, HIDDEN)) / 8)},
     ),
     "olmo3": Case(
         "olmo2",
@@ -231,7 +254,8 @@ CASES = {
     "starcoder2": Case(
         "starcoder2",
         {k: v for k, v in (ATTENTION | MLP | QKV_BIASES).items() if "gate" not in k}
-        | {"attn_norm.bias": (HIDDEN,), "ffn_up.bias": (FFN,)},
+        | {"attn_norm.bias": (HIDDEN,), "ffn_norm.bias": (HIDDEN,), "attn_output.bias": (HIDDEN,)}
+        | {"ffn_up.bias": (FFN,), "ffn_down.bias": (HIDDEN,)},
         {"attention.layer_norm_epsilon": 1e-5},
         {
             "model_type": "starcoder2",
@@ -241,6 +265,7 @@ CASES = {
             "sliding_window": None,
         },
         ("input_layernorm.bias", "mlp.c_fc.bias", "mlp.c_proj.weight"),
+        tensors={"output_norm.bias": f32(np.linspace(-0.1, 0.1, HIDDEN))},
     ),
     "granite": Case(
         "granite",

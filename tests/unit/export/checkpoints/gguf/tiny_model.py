@@ -17,7 +17,7 @@ from tests.unit.export.checkpoints.writers import (
     write,
 )
 
-HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, EXPERTS = 32, 4, 2, 16, 64, 3
+HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN, EXPERTS = 128, 4, 2, 32, 64, 3
 Q_SIZE, KV_SIZE = HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM
 
 
@@ -45,13 +45,15 @@ def tensors(num_layers: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
     """An embedding, a final norm and per layer those of `shapes`, biases and norms included."""
     generator = np.random.default_rng(0)
 
-    def weight(*shape: int) -> StoredTensor:
-        return f32(generator.standard_normal(shape, dtype=np.float32))
+    def weight(name: str, shape: tuple[int, ...]) -> StoredTensor:
+        noise = generator.standard_normal(shape, dtype=np.float32)
+        is_norm = "norm.weight" in name
+        return f32(1 + noise / 4 if is_norm else noise / 8)
 
-    result = {"token_embd.weight": weight(5, HIDDEN), "output_norm.weight": weight(HIDDEN)}
+    names = {"token_embd.weight": (5, HIDDEN), "output_norm.weight": (HIDDEN,)}
     for layer in range(num_layers):
-        result |= {f"blk.{layer}.{name}": weight(*shape) for name, shape in shapes.items()}
-    return result
+        names |= {f"blk.{layer}.{name}": shape for name, shape in shapes.items()}
+    return {name: weight(name, shape) for name, shape in names.items()}
 
 
 ATTENTION: dict[str, tuple[int, ...]] = {
@@ -85,6 +87,37 @@ def open_model(
     num_layers: int = 2,
     extra_tensors: Mapping[str, StoredTensor] | None = None,
 ) -> GgufCheckpoint:
-    stored = tensors(num_layers, shapes) | dict(extra_tensors or {})
-    content = gguf_bytes(metadata(prefix, num_layers, more), stored)
-    return GgufCheckpoint(write(folder / "m.gguf", content))
+    path = folder / "m.gguf"
+    return GgufCheckpoint(write_model(path, prefix, shapes, more, num_layers, extra_tensors or {}))
+
+
+def write_model(
+    path: Path,
+    prefix: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    more: Mapping[str, MetadataInput],
+    num_layers: int,
+    extra_tensors: Mapping[str, StoredTensor],
+) -> Path:
+    stored = tensors(num_layers, shapes) | dict(extra_tensors)
+    return write(path, gguf_bytes(metadata(prefix, num_layers, more), stored))
+
+
+PROMPTS: tuple[tuple[int, ...], ...] = tuple(
+    tuple(np.random.default_rng(length).integers(0, 4, length).tolist()) for length in (2, 13, 40)
+)
+"""The last is longer than any window."""
+PREDICTED = (
+    "llama",
+    "qwen2",
+    "qwen3",
+    "phi3",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "olmo2",
+    "starcoder2",
+    "granite",
+    "smollm3",
+)
+"""The architectures of `CASES` that llama.cpp was asked to predict with."""
