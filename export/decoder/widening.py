@@ -21,9 +21,11 @@ _LARGEST_FACTOR = 17
 
 def widen(weight: BlockWeight) -> BlockWeight:
     """The 4-bit `weight` with offsets in 8 bits, each of its numbers within 1/34 of its block's
-    scale; `weight` itself if it has a block that lies too far from zero for that."""
-    assert weight.bits == 4
+    scale; `weight` itself if it has a block that lies too far from zero for that, or has 8 bits
+    already."""
     assert weight.offsets is not None
+    if weight.bits == 8:
+        return weight
     scales = weight.scales.astype(np.float64)
     is_flat = scales == 0
     zeros = 8 - np.divide(weight.offsets, scales, out=np.zeros_like(scales), where=~is_flat)

@@ -2,7 +2,8 @@
 
     python tests/golden/make_ggml_blocks.py
 
-needs the PyPI package gguf, whose numpy code is the reference. Blocks are random, with scales that
+needs the PyPI package gguf, whose numpy code is the reference; run it from the repository's root
+with the root on PYTHONPATH. Blocks are random, with scales that
 are ordinary numbers, so that every bit of every code and sub-scale is read.
 """
 
@@ -15,30 +16,17 @@ from gguf import GGMLQuantizationType, quants
 from gguf.constants import GGML_QUANT_SIZES
 from numpy.typing import NDArray
 
+from export.checkpoints.base import Encoding
+from tests.unit.export.checkpoints.ggml.golden_blocks import HALVES
+
 NUM_WEIGHTS = 1024
-HALVES = {
-    "Q4_0": (0,),
-    "Q4_1": (0, 2),
-    "Q5_0": (0,),
-    "Q5_1": (0, 2),
-    "Q8_0": (0,),
-    "Q2_K": (80, 82),
-    "Q3_K": (108,),
-    "Q4_K": (0, 2),
-    "Q5_K": (0, 2),
-    "Q6_K": (208,),
-    "IQ4_NL": (0,),
-    "IQ4_XS": (0,),
-    "MXFP4": (),
-}
-"""Where a block of each encoding has its float16 numbers."""
 
 
 def random_blocks(name: str, generator: np.random.Generator) -> NDArray[np.uint8]:
     weights_per_block, num_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
     num_blocks = NUM_WEIGHTS // weights_per_block
     blocks = generator.integers(0, 256, (num_blocks, num_bytes), np.uint8)
-    for offset in HALVES[name]:
+    for offset in HALVES[Encoding[name]]:
         numbers = generator.normal(size=(num_blocks, 1)).astype("<f2")
         blocks[:, offset : offset + 2] = numbers.view(np.uint8)
     if name == "MXFP4":
@@ -51,7 +39,7 @@ def random_blocks(name: str, generator: np.random.Generator) -> NDArray[np.uint8
 def main() -> None:
     generator = np.random.default_rng(0)
     arrays: dict[str, NDArray[np.generic]] = {}
-    for name in HALVES:
+    for name in (encoding.name for encoding in HALVES):
         blocks = random_blocks(name, generator)
         arrays[f"{name}.stored"] = blocks
         arrays[f"{name}.weights"] = quants.dequantize(blocks, GGMLQuantizationType[name]).ravel()

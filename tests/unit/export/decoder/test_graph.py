@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from export.checkpoints.base import Encoding, Tensor
+from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.decoder.families import read_spec
 from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
 from export.errors import ExportError
 from tests.tiny_decoders import CONFIGS, Config
+from tests.unit.export.checkpoints.ggml.golden_blocks import random_tensor
 from tests.unit.export.decoder.tiny import (
     SPEC,
     Decoder,
@@ -153,6 +155,22 @@ def quantized(spec: DecoderSpec, encoding: Encoding) -> Tiny:
             stored = block_tensor(used, (tensor.shape[0], tensor.shape[1]), seed)
             tensors[name] = Tensor(name, used, tensor.shape, stored.data)
     return Tiny(tensors)
+
+
+@pytest.mark.parametrize("encoding", list(BLOCK_ENCODINGS))
+def test_every_block_encoding_is_carried_into_a_graph(tmp_path: Path, encoding: Encoding) -> None:
+    sizes: Config = {"hidden_size": 256, "intermediate_size": 512}
+    spec = read_spec(CONFIGS["llama"] | sizes)
+    tensors = dict(random_checkpoint(spec).tensors)
+    for seed, (name, tensor) in enumerate(tensors.items()):
+        if len(tensor.shape) == 2:
+            stored = random_tensor(encoding, (tensor.shape[0], tensor.shape[1]), seed)
+            tensors[name] = Tensor(name, encoding, tensor.shape, stored.data)
+    checkpoint = Tiny(tensors)
+    decoder = Decoder(session(build(tmp_path, spec, checkpoint, Precision.SOURCE)), spec)
+    expected = Reference(spec, checkpoint).logits(TOKENS)
+    logits = decoder.step([TOKENS], [24])[0]
+    assert np.abs(logits - expected).std() <= 0.03 * expected.std()
 
 
 @pytest.mark.parametrize("precision", list(Precision))
