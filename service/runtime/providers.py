@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from service.errors import StartupError
-from service.runtime.ort import check_distributions, installed_distributions, ort, reason_of
+from service.runtime.distributions import check_distributions, installed_distributions
+from service.runtime.libraries import described, missing_libraries
+from service.runtime.ort import ort, reason_of
 from service.settings import DeviceName
 from service.store.manifest import DeviceKind
 
@@ -22,9 +24,9 @@ IDENTITY = (
 class Provider:
     """An execution provider of ONNX Runtime and what the service has to know of it.
 
-    `memory` is the name its memory has in IO bindings, and `host_memory` says whether numpy can
-    reach it. `slot_views` says whether a part of a device buffer can be bound by its address;
-    where it cannot, a model has one slot.
+    `platform` is that of `sys` where there is but one for it. `memory` is the name its memory has
+    in IO bindings, and `host_memory` says whether numpy can reach it. `slot_views` says whether a
+    part of a device buffer can be bound by its address; where it cannot, a model has one slot.
 
     `prefills_behind` says whether several tokens may be computed at once behind others; where they
     may not, prompts go in whole. `constant_total` says that `total_sequence_length` has to be the
@@ -41,6 +43,7 @@ class Provider:
     extra: str
     memory: str
     needs: str
+    platform: str | None = None
     host_memory: bool = False
     slot_views: bool = True
     memory_pattern: bool = True
@@ -75,6 +78,7 @@ DIRECTML = Provider(
     extra="directml",
     memory="dml",
     needs="Windows and a DirectX 12 GPU",
+    platform="win32",
     slot_views=False,
     memory_pattern=False,
     prefills_behind=False,
@@ -118,7 +122,8 @@ def select(setting: DeviceName, failure_of: Callable[[Provider], str | None]) ->
         return Device(provider, "asked for")
     raise StartupError(
         f"The device {setting!r} does not work here: {reason}. It needs {provider.needs} and "
-        f"pip install 'retort[{provider.extra}]' in place of any other ONNX Runtime."
+        f"pip install 'retort[{provider.extra}]' in place of any other ONNX Runtime. "
+        "`retort doctor` says more."
     )
 
 
@@ -128,11 +133,17 @@ def failure(provider: Provider) -> str | None:
         return f"the installed ONNX Runtime {ort.__version__} was built without {provider.name}"
     if provider is CPU:
         return None
-    if provider is CUDA:
-        ort.preload_dlls()
+    if missing := missing_libraries(provider.name):
+        return described(missing)
+    return _refusal(provider)
+
+
+def _refusal(provider: Provider) -> str | None:
+    """What ONNX Runtime has against running a graph of one node on `provider`."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    ort.set_default_logger_severity(4)
     try:
         ort.InferenceSession(
             IDENTITY,
@@ -141,7 +152,10 @@ def failure(provider: Provider) -> str | None:
             enable_fallback=0,
         )
     except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types here
-        return reason_of(error)
+        reason = reason_of(error)
+        return "it does not start on this machine" if "fallback to CPU EP" in reason else reason
+    finally:
+        ort.set_default_logger_severity(2)
     return None
 
 

@@ -6,14 +6,12 @@ import sys
 import pytest
 
 from service.errors import StartupError
-from service.runtime.ort import (
+from service.runtime.distributions import (
     DISTRIBUTIONS,
-    ORT_VERSION,
     check_distributions,
     installed_distributions,
-    ort,
-    reason_of,
 )
+from service.runtime.ort import ORT_VERSION, ort, reason_of
 
 _WATCH_IMPORTS = """
 import os, sys
