@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from export.catalog import load_catalog, render_list
+from export.catalog import load_catalog
+from export.catalog_list import render_json, render_list
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
 from export.pipeline import Exported, run
 from export.progress import Progress
 from export.recipe import Job
+from export.sources.resolver import is_offline
 from service.store.locations import expanded, models_folder
 
 
@@ -24,11 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     if options.list:
-        print(render_list(load_catalog()))
+        print((render_json if options.json else render_list)(load_catalog()))
         return 0
     signal.signal(signal.SIGTERM, _stop)
-    if options.source is None:
-        print("export: name a model, a folder or a GGUF file (--list shows names)", file=sys.stderr)
+    if options.source is None or options.json:
+        wrong = (
+            "--json goes with --list" if options.json else "name a model, a folder or a GGUF file"
+        )
+        print(f"export: {wrong} (--list shows names)", file=sys.stderr)
         return 2
     try:
         print(_summary(run(_job(options), Progress.on(sys.stderr))))
@@ -62,6 +67,7 @@ def _job(options: argparse.Namespace) -> Job:
         precision=Precision(options.precision) if options.precision else None,
         name=options.name,
         revision=options.revision,
+        offline=options.offline or is_offline(os.environ),
         int8_prefill=options.prefill == "int8",
         target=Target(options.target),
     )
@@ -87,10 +93,17 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         nargs="?",
         metavar="NAME|FOLDER|FILE.gguf",
-        help="a catalogue name, org/repo on the Hugging Face hub, a local folder or a GGUF file",
+        help="a catalogue name, org/repo[:FILE|QUANTISATION|FOLDER] on the Hugging Face hub, a local "
+        "folder or a GGUF file",
     )
     parser.add_argument("--list", action="store_true", help="show the names of the catalogue")
+    parser.add_argument("--json", action="store_true", help="with --list: all there is to know")
     parser.add_argument("--name", help="what the package is called (default: from the source)")
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="fetch nothing: use what was fetched before (as HF_HUB_OFFLINE=1 does)",
+    )
     parser.add_argument("--revision", help="branch, tag or commit of a hub repository")
     parser.add_argument(
         "--precision",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from export.errors import ExportError
+from service.store.manifest import Pooling
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*:[a-z0-9][a-z0-9._-]*")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _LATEST = "latest"
+
+Kind = Literal["chat", "completion", "vision", "embedding", "rerank"]
 
 _Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 _NumBytes: TypeAlias = Annotated[int, msgspec.Meta(gt=0)]
@@ -26,15 +29,18 @@ _NumBytes: TypeAlias = Annotated[int, msgspec.Meta(gt=0)]
 class HubLocation(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"
 ):
-    """A hub repository: safetensors, or the GGUF file or quantisation named by `file`."""
+    """A hub repository: safetensors, or what is named by `file`: a GGUF file, a quantisation, a
+    folder with an ONNX model. `mirror` holds gated weights again, under the same licence."""
 
     repo: str
     file: str | None = None
     revision: str | None = None
+    mirror: str | None = None
 
     def __post_init__(self) -> None:
-        if not _REPO.fullmatch(self.repo):
-            raise ValueError(f"{self.repo!r} is not org/repo")
+        for repo in filter(None, (self.repo, self.mirror)):
+            if not _REPO.fullmatch(repo):
+                raise ValueError(f"{repo!r} is not org/repo")
 
 
 class PypiLocation(
@@ -79,22 +85,46 @@ class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
 
 
+class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Vectors as the model's authors make them: `matryoshka` are the lengths they may be cut to,
+    `query` and `document` what is put before a text."""
+
+    dimensions: Annotated[int, msgspec.Meta(gt=0)]
+    pooling: Pooling
+    matryoshka: tuple[Annotated[int, msgspec.Meta(gt=0)], ...] = ()
+    query: str | None = None
+    document: str | None = None
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row: `name` is `family:tag`; of each family one row is what the bare family means.
 
+    `architecture` is the `model_type` of its config, `parameters` their rounded number.
     `gated` tells a reader that the hub will ask for an accepted licence; the hub decides.
+    `tools` is the format of its calls, None for a model that was not taught any.
     """
 
     name: str
     license: str
+    architecture: str
+    parameters: Annotated[int, msgspec.Meta(gt=0)]
     source: HubLocation | PypiLocation | PypiFolderLocation
+    kind: Kind = "chat"
     default: bool = False
     gated: bool = False
+    tools: str | None = None
+    thinking: bool = False
     generation: GenerationDefaults = GenerationDefaults()
+    embedding: Embedding | None = None
+    unsupported: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.tag == _LATEST:
             raise ValueError(f"{self.name!r} is not family:tag in lower case")
+        if (self.embedding is not None) != (self.kind == "embedding"):
+            raise ValueError(
+                f"{self.name!r} has to be of the kind 'embedding' to have an embedding"
+            )
 
     @property
     def family(self) -> str:
@@ -110,14 +140,21 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     default: str
     models: list[Entry]
+    licenses: dict[str, str]
+    hosted: list[str] = []
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """All rows in their order; `default` is what the service exports into an empty store."""
+    """All rows in their order; `default` is what the service exports into an empty store.
+
+    `licenses` are the addresses of their texts. `hosted` are names of services' models.
+    """
 
     default: str
     entries: tuple[Entry, ...]
+    licenses: Mapping[str, str]
+    hosted: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Catalog:
@@ -126,7 +163,7 @@ class Catalog:
             file = msgspec.toml.decode(text, type=_File)
         except (msgspec.DecodeError, ValueError) as error:
             raise ExportError(f"the catalogue cannot be read: {error}") from error
-        catalog = cls(file.default, tuple(file.models))
+        catalog = cls(file.default, tuple(file.models), file.licenses, frozenset(file.hosted))
         catalog._check()
         return catalog
 
@@ -161,6 +198,9 @@ class Catalog:
         for family, entries in self.families.items():
             if sum(entry.default for entry in entries) != 1:
                 raise ExportError(f"the catalogue needs one default for {family}")
+        for entry in self.entries:
+            if entry.license not in self.licenses:
+                raise ExportError(f"the catalogue says nowhere what {entry.license} is")
         if self.find(self.default) is None:
             raise ExportError(f"the catalogue's default {self.default} is not in it")
 
@@ -168,30 +208,3 @@ class Catalog:
 def load_catalog() -> Catalog:
     """The catalogue that comes with Retort."""
     return Catalog.parse(resources.files("export").joinpath("catalog.toml").read_text("utf-8"))
-
-
-def render_list(catalog: Catalog) -> str:
-    """The catalogue as a table for a terminal, a row a line."""
-    rows = [("NAME", "SHORT", "WEIGHTS", "LICENCE")]
-    rows += [
-        (
-            entry.name,
-            entry.family if entry.default else "",
-            _location(entry),
-            f"{entry.license} (gated)" if entry.gated else entry.license,
-        )
-        for entry in catalog.entries
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(_table_row(row, widths) for row in rows)
-
-
-def _table_row(cells: Iterable[str], widths: Iterable[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _location(entry: Entry) -> str:
-    source = entry.source
-    if isinstance(source, PypiLocation | PypiFolderLocation):
-        return f"PyPI {source.distribution} {source.version}"
-    return f"hf.co/{source.repo}" + (f":{source.file}" if source.file else "")

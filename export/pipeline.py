@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.catalog import Catalog, load_catalog
 from export.decoder.precision import Precision
 from export.decoder.recipe import DecoderRecipe
 from export.decoder.target import Target
@@ -19,6 +20,7 @@ from export.recipe import Facts, Job, Material, Recipe
 from export.sources.base import Origin
 from export.sources.cache import require_space
 from export.sources.resolver import look_up
+from export.supported import require_supported
 from service.store.files import record_files
 from service.store.manifest import Source, write_manifest
 from service.store.names import ModelName
@@ -57,11 +59,16 @@ def run(job: Job, progress: Progress) -> Exported:
 
 def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
     """What is refused without a look at the weights is refused before they are fetched."""
-    resolved = look_up(job.argument, revision=job.revision)
+    catalog = load_catalog()
+    resolved = look_up(job.argument, revision=job.revision, offline=job.offline, catalog=catalog)
+    if resolved.entry is not None:
+        require_supported(resolved.entry)
     name = _package_name(job)
     if job.int8_prefill and job.target is not Target.CPU:
         raise ExportError("an int8 prefill graph is for processors: it goes with --for cpu")
     fetched = resolved.source.fetch(job.models / DOWNLOADS, progress)
+    if fetched.origin.license:
+        progress.note(_licence(fetched.origin.license, catalog))
     return Material(job, fetched, resolved.entry), name
 
 
@@ -94,6 +101,11 @@ def _name_from(argument: str) -> str:
 
 def _say_waiting(name: ModelName, progress: Progress) -> None:
     progress.note(f"waiting: {name} is being exported by another process")
+
+
+def _licence(name: str, catalog: Catalog) -> str:
+    address = catalog.licenses.get(name)
+    return f"licence: {name} ({address})" if address else f"licence: {name}"
 
 
 def _source(origin: Origin) -> Source:

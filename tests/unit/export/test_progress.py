@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_a_log_gets_one_line_a_step() -> None:
     first, second = stream.getvalue().splitlines()
     assert first.startswith("copying: 3.0 MB in ")
     assert second == "waiting"
+
+
+def test_a_long_step_tells_a_log_how_fast_it_is_and_what_is_left() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream, Style.LINES, seconds_between_lines=0)
+    with progress.step("downloading", total=3_000_000) as step:
+        step.advance(1_000_000)
+        step.advance(2_000_000)
+    first, last = stream.getvalue().splitlines()
+    assert re.fullmatch(r"downloading: 1\.0 MB of 3\.0 MB, \S+ \w+/s, \d\d:\d\d left", first)
+    assert last.startswith("downloading: 3.0 MB in ")
 
 
 def test_a_failed_step_is_not_reported_as_done() -> None:

