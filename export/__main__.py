@@ -93,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         nargs="?",
         metavar="NAME|FOLDER|FILE.gguf",
-        help="a catalogue name, org/repo[:FILE|QUANTISATION|FOLDER] on the Hugging Face hub, a local "
-        "folder or a GGUF file",
+        help="a catalogue name, org/repo[:FILE|QUANTISATION|FOLDER] on the Hugging Face hub, "
+        "a local folder or a GGUF file",
     )
     parser.add_argument("--list", action="store_true", help="show the names of the catalogue")
     parser.add_argument("--json", action="store_true", help="with --list: all there is to know")

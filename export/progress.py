@@ -11,7 +11,6 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
-
 _SECONDS_BETWEEN_LINES = 20.0
 """Where there are no bars, a long step says this often how far it is."""
 

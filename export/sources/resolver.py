@@ -135,8 +135,8 @@ def _unknown(argument: str, catalog: Catalog) -> str:
         return f"there is no file or folder {argument}"
     if argument.lower() in catalog.hosted:
         return (
-            f"{argument} is a hosted model, whose weights cannot be had: export another one and call "
-            f"it that with --name {argument.lower()}"
+            f"{argument} is a hosted model, whose weights cannot be had: export another one and "
+            f"call it that with --name {argument.lower()}"
         )
     shown = argument if len(argument) <= 80 else f"{argument[:80]}..."
     nearest = catalog.nearest(shown)

@@ -62,7 +62,9 @@ class Repeated:
     part: Part
 
 
-Part: TypeAlias = Literal | Verbatim | JsonText | TextBefore | Sequence | Choice | Optional | Repeated
+Part: TypeAlias = (
+    Literal | Verbatim | JsonText | TextBefore | Sequence | Choice | Optional | Repeated
+)
 
 
 def sequence(*parts: Part) -> Sequence:

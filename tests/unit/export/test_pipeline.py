@@ -134,7 +134,7 @@ class _Name(NamedTuple):
 def test_a_package_is_called_what_was_asked_for(
     models: Path, monkeypatch: pytest.MonkeyPatch, argument: str, expected: str
 ) -> None:
-    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: Resolved(_Fixed(TIED)))
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, **_: Resolved(_Fixed(TIED)))
     assert str(_export(models, argument).name) == expected
 
 
@@ -330,7 +330,7 @@ def test_the_models_own_sampling_goes_before_the_catalogues(
     source = copy(TIED, tmp_path / "own")
     _edit(source, "generation_config.json", temperature=0.0)
     found = Resolved(_Fixed(source), load_catalog().find("smollm2:135m"))
-    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: found)
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, **_: found)
     generation = _manifest(models, "smollm2:135m").generation
     # The catalogue's are 0.2 and 0.9; zero is a temperature too.
     assert (generation.temperature, generation.top_p) == (0.0, 0.9)
@@ -353,7 +353,7 @@ def test_without_any_the_service_decides_how_to_sample(models: Path) -> None:
 def test_a_source_that_was_fetched_is_recorded(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "look_up", lambda argument, revision: Resolved(_Fixed(TIED)))
+    monkeypatch.setattr(pipeline, "look_up", lambda argument, **_: Resolved(_Fixed(TIED)))
     source = _manifest(models, "org/repo").source
     assert (source.kind, source.location, source.revision) == ("hub", "org/repo", "abc")
     assert source.license == "MIT"
