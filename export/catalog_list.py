@@ -9,7 +9,7 @@ import msgspec
 from export.catalog import Catalog, Entry, PypiFolderLocation, PypiLocation
 from export.supported import refusal
 
-_HEAD = ("NAME", "SHORT", "SIZE", "KIND", "TOOLS", "LICENCE", "WEIGHTS", "")
+_HEAD = ("NAME", "SHORT", "SIZE", "KIND", "TOOLS", "LICENCE", "WEIGHTS", "NOT SUPPORTED, SINCE")
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -52,7 +52,6 @@ def size_of(entry: Entry) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    reason = refusal(entry)
     return (
         entry.name,
         entry.family if entry.default else "",
@@ -61,7 +60,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.tools or "",
         f"{entry.license} (gated)" if entry.gated else entry.license,
         _location(entry),
-        f"not supported: {reason}" if reason else "",
+        refusal(entry) or "",
     )
 
 

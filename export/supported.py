@@ -27,8 +27,9 @@ def refusal(entry: Entry) -> str | None:
         return entry.unsupported
     if entry.architecture in _ARCHITECTURES[entry.kind]:
         return None
-    what = "for images, " if entry.kind == "vision" else ""
-    return f"{what}its architecture {entry.architecture!r} is not supported"
+    if entry.kind == "vision":
+        return f"models that read images as {entry.architecture!r} does are not supported"
+    return f"its architecture {entry.architecture!r} is not supported"
 
 
 def require_supported(entry: Entry) -> None:

@@ -76,7 +76,7 @@ def test_what_cannot_be_exported_is_refused_by_name() -> None:
     for name, reason in (
         ("moondream", "code of its own"),
         ("granite4", "Mamba"),
-        ("llama3.2-vision", "for images, its architecture 'mllama' is not supported"),
+        ("llama3.2-vision", "models that read images as 'mllama' does are not supported"),
     ):
         entry = catalog.find(name)
         assert entry is not None
