@@ -108,9 +108,7 @@ def test_the_list_has_a_line_per_model_with_what_to_type() -> None:
         "hf.co/meta-llama/Llama-3.2-3B-Instruct",
     ]
     (line,) = [line for line in lines if line.startswith("moondream:1.8b ")]
-    assert line.endswith(
-        "not supported: its repository comes with code of its own, which is not run"
-    )
+    assert line.endswith("  its repository comes with code of its own, which is not run")
 
 
 def test_programs_get_all_there_is_to_know() -> None:
