@@ -24,6 +24,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.checkpoints.base import Tensor
+from export.decoder.blocks import Weight
 from export.decoder.builder import INT64, GraphBuilder
 from export.decoder.directml import shape_for_directml
 from export.decoder.head import write_head
@@ -45,18 +47,21 @@ def build_decoder(
     tensors: TensorFile,
     on_layer: Callable[[], None] = lambda: None,
     *,
+    on_matrix: Callable[[Tensor, Weight], None] = lambda _, __: None,
     takes_embeddings: bool = False,
 ) -> onnx.ModelProto:
     """The graph of `weights` for `target`; they go to `tensors` in `precision` as they are met.
 
-    With `takes_embeddings` its input is `inputs_embeds`. `on_layer` is called after each layer.
+    With `takes_embeddings` its input is `inputs_embeds`. `on_layer` is called after each layer,
+    `on_matrix` with each matrix and what it became.
     Raises ExportError if a weight is missing or has another shape than the spec says, or if the
     target has no kernel for a node.
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
     storing = Storing(target, spec.hidden_size)
-    layers = Layers(graph, spec, _WeightOnly(weights, precision, storing))
-    embedding = storing.even(precision.vocabulary(weights.embedding()))
+    stored = _WeightOnly(weights, precision, storing, on_matrix)
+    layers = Layers(graph, spec, stored)
+    embedding = stored.vocabulary(weights.embedding())
     graph.input("logits_indices", INT64, ["num_logits"])
     residual, branch = layers.start(None if takes_embeddings else embedding), ""
     for layer in range(spec.num_layers):
@@ -70,7 +75,7 @@ def build_decoder(
     _, hidden = layers.add("final_norm", spec.final_norm, None, residual, branch)
     head = embedding
     if not spec.tied_head:
-        head = storing.even(precision.vocabulary(weights.head()))
+        head = stored.vocabulary(weights.head())
     write_head(graph, spec, head, hidden)
     return fit_to_target(graph.model(spec.family), target, tensors)
 
@@ -97,6 +102,12 @@ class _WeightOnly:
     weights: Weights
     precision: Precision
     storing: Storing
+    on_matrix: Callable[[Tensor, Weight], None]
+
+    def vocabulary(self, tensor: Tensor) -> Weight:
+        weight = self.storing.even(self.precision.vocabulary(tensor))
+        self.on_matrix(tensor, weight)
+        return weight
 
     def norm(self, norm: Norm, layer: int | None) -> NormWeights:
         return self.weights.norm(norm, layer)
@@ -105,11 +116,14 @@ class _WeightOnly:
         return self.weights.vector(name, size, layer)
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
-        stored = [
-            self.storing.linear(self.precision.linear(self.weights.matrix(each, layer)))
-            for each in linears
-        ]
+        stored = [self._stored(each, layer) for each in linears]
         biases = [self.weights.bias(each, layer) for each in linears]
         given = [bias for bias in biases if bias is not None]
         assert len(given) in (0, len(biases))
         return linear(graph, name, x, stored, np.concatenate(given) if given else None)
+
+    def _stored(self, linear: Linear, layer: int) -> Weight:
+        tensor = self.weights.matrix(linear, layer)
+        weight = self.storing.linear(self.precision.linear(tensor))
+        self.on_matrix(tensor, weight)
+        return weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -14,6 +14,7 @@ from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
 from export.decoder.int8_prefill import build_int8_prefill
+from export.decoder.inventory import Inventory
 from export.decoder.precision import Precision
 from export.decoder.prefill import derive_prefill, gains_from_prefill_graph
 from export.decoder.smoothing import calibrate
@@ -54,6 +55,7 @@ class DecoderRecipe:
     tokenizer: TokenizerFiles
     prompt: list[int]
     precision: Precision
+    inventory: Inventory = field(default_factory=Inventory)
 
     @classmethod
     def read(cls, material: Material, progress: Progress) -> DecoderRecipe:
@@ -141,6 +143,7 @@ class DecoderRecipe:
             capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
             generation=_generation(self.checkpoint, self.material.entry),
             files=facts.files,
+            weights=self.inventory.for_manifest(),
         )
 
     def _warn_of_requantizing(self, progress: Progress) -> None:
@@ -173,7 +176,9 @@ class DecoderRecipe:
                 self.material.job.target,
                 tensors,
                 lambda: step.advance(1),
+                on_matrix=self.inventory.add,
             )
+        progress.note(f"stored: {self.inventory.for_people()}")
         onnx.save(decoder, folder / DECODER_GRAPH)
         return decoder
 

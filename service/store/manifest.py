@@ -76,6 +76,18 @@ class Graphs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     devices: tuple[DeviceKind, ...] = ()
 
 
+class StoredWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Matrices that the source stores in one encoding and the package in one form.
+
+    `lossless`: both stand for the same numbers, up to the rounding of float32.
+    """
+
+    encoding: str
+    tensors: Positive
+    form: str
+    lossless: bool
+
+
 class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     size: Annotated[int, msgspec.Meta(ge=0)]
     sha256: Sha256
@@ -166,6 +178,7 @@ class Manifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only=True):
     graphs: Graphs
     capabilities: tuple[str, ...] = ("completion",)
     generation: GenerationDefaults = GenerationDefaults()
+    weights: tuple[StoredWeights, ...] = ()
     kind: Literal["decoder"] = "decoder"
 
     @property

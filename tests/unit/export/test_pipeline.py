@@ -109,6 +109,16 @@ def test_a_source_is_named_without_this_machines_paths(models: Path) -> None:
     assert str(TIED.parent) not in text
 
 
+def test_the_manifest_says_what_became_of_each_encoding(models: Path, quantized: Path) -> None:
+    carried = _manifest(models, quantized).weights
+    fates = {(each.encoding, each.form): each for each in carried}
+    assert fates["Q8_0", "8-bit blocks of 32"].tensors == 1
+    assert fates["Q8_0", "8-bit blocks of 32"].lossless
+    assert sum(each.tensors for each in carried) == 8
+    rounded = _manifest(models, quantized, precision=Precision.INT8).weights
+    assert not any(each.lossless for each in rounded if each.encoding == "Q4_1")
+
+
 def test_an_int8_prefill_graph_is_one_more_checked_file(models: Path) -> None:
     manifest = _manifest(models, TIED, int8_prefill=True)
     assert manifest.graphs.prefill == "prefill.onnx"
