@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
 from llguidance import LLTokenizer
 
 from service.constraints.compiler import ConstraintCompiler
@@ -15,6 +17,7 @@ from service.constraints.spec import OutputSpec
 from service.constraints.tokens import build_tokenizer
 from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
+from service.dialogue.opening import Opening
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.dialogue.reasoning import opens_thoughts
 from service.dialogue.template import ChatTemplate
@@ -34,14 +37,19 @@ from service.errors import (
 )
 from service.generation import Generation
 from service.metrics import GenerationMetrics
+from service.modelfile.templates import to_jinja
 from service.options import GenerationOptions
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.integrity import checked_package
 from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
+from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, request_defaults
 from service.store.packages import Package
 from service.text.tokenizer import Tokenizer
+
+_MAX_DERIVED = 64
+"""Of one package, whose templates are kept compiled."""
 
 
 class LoadedModel:
@@ -60,7 +68,9 @@ class LoadedModel:
         package was made for another device.
         """
         self.manifest: Manifest = package.manifest
-        self.context_length = settings.served_context_length(self.manifest.context_length)
+        self.context_length = settings.served_context_length(
+            self.manifest.context_length, package.overrides.parameters.num_ctx
+        )
         _check_device(package, provider)
         with checked_package(package):
             self.tokenizer = _read_tokenizer(package)
@@ -70,6 +80,9 @@ class LoadedModel:
         self._compiler = ConstraintCompiler(
             lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
         )
+        self._opening = Opening()
+        self.defaults = request_defaults(self.manifest.generation, Parameters())
+        self._derived: dict[Overrides, LoadedModel] = {}
         self.system_fingerprint = _fingerprint(self.manifest, provider)
         self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
@@ -93,11 +106,39 @@ class LoadedModel:
                 "--context."
             ) from None
 
+    def served_as(self, package: Package) -> LoadedModel:
+        """This model as a derived one wants to be spoken to: all but that is shared with it.
+
+        `package` is the one that was loaded, under any of its names. Raises PackageCorrupt if its
+        template is none.
+        """
+        overrides = package.overrides
+        if overrides == NO_OVERRIDES:
+            return self
+        if overrides not in self._derived:
+            while len(self._derived) >= _MAX_DERIVED:
+                self._derived.pop(next(iter(self._derived)))
+            self._derived[overrides] = self._with(package)
+        return self._derived[overrides]
+
+    def _with(self, package: Package) -> LoadedModel:
+        overrides = package.overrides
+        derived = copy.copy(self)
+        derived.defaults = package.defaults
+        derived._opening = Opening(
+            overrides.system, tuple(Message(turn.role, turn.content) for turn in overrides.messages)
+        )
+        if overrides.template is not None:
+            derived._template = _derived_template(package, self.tokenizer, overrides.template)
+            derived._dialogue = Dialogue(derived._template)
+        derived.system_fingerprint = _derived_fingerprint(self.system_fingerprint, overrides)
+        return derived
+
     def encode_chat(
         self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS
     ) -> ChatPrompt:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
-        segments = self._dialogue.render(messages, options)
+        segments = self._dialogue.render(self._opening.before(messages), options)
         text = "".join(segment.text for segment in segments)
         return ChatPrompt(
             self.tokenizer.encode_segments(segments),
@@ -244,9 +285,13 @@ def _constraint_tokenizer(manifest: Manifest, tokenizer: Tokenizer) -> LLTokeniz
 
 
 def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
+    return _template(package, tokenizer, _template_source(package))
+
+
+def _template(package: Package, tokenizer: Tokenizer, source: str | None) -> ChatTemplate:
     tokens = package.manifest.tokens
     return ChatTemplate(
-        _template_source(package),
+        source,
         bos_token=None if tokens.bos is None else tokenizer.token(tokens.bos),
         eos_token=tokenizer.token(tokens.eos[0]) if tokens.eos else None,
         control_tokens=tokenizer.control_tokens,
@@ -262,6 +307,18 @@ def _template_source(package: Package) -> str | None:
         raise PackageCorrupt(
             f"The package of model {package.name} is damaged: {CHAT_TEMPLATE_NAME} is not UTF-8."
         ) from None
+
+
+def _derived_template(package: Package, tokenizer: Tokenizer, source: str) -> ChatTemplate:
+    try:
+        return _template(package, tokenizer, to_jinja(source))
+    except ValueError as error:
+        raise PackageCorrupt(f"The template of model {package.name}: {error}.") from None
+
+
+def _derived_fingerprint(fingerprint: str, overrides: Overrides) -> str:
+    said = fingerprint.encode() + msgspec.json.encode(overrides)
+    return "fp_" + hashlib.sha256(said).hexdigest()[:12]
 
 
 def _fingerprint(manifest: Manifest, provider: Provider) -> str:

@@ -57,7 +57,8 @@ def from_retort(name: str, settings: Settings | None = None) -> Retort:
     share_threads(settings.num_threads or physical_cores())
     loop = _LoopThread()
     try:
-        return Retort(LoadedModel(package, provider, settings, loop.loop), loop)
+        model = LoadedModel(package, provider, settings, loop.loop)
+        return Retort(model.served_as(package), loop)
     except BaseException:
         loop.close()
         raise

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TypeVar
 
 from service.encoder.async_encoder import AsyncEncoder
@@ -26,6 +27,14 @@ _log = logging.getLogger(__name__)
 LoadedT = TypeVar("LoadedT")
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What derived models share that are loaded once; `context_length` in tokens."""
+
+    digest: str
+    context_length: int
+
+
 class ModelPool:
     """The models of a store, those in use loaded.
 
@@ -38,8 +47,8 @@ class ModelPool:
         self._settings = settings
         self._store = Store(settings.models_folder)
         self._device = device
-        self._loading: dict[ModelName, asyncio.Task[LoadedModel]] = {}
-        self._loading_encoders: dict[ModelName, asyncio.Task[LoadedEncoder]] = {}
+        self._loading: dict[_Key, asyncio.Task[LoadedModel]] = {}
+        self._loading_encoders: dict[_Key, asyncio.Task[LoadedEncoder]] = {}
         self._generations: dict[ModelName, GenerationMetrics] = {}
         self._draining = False
         num_threads = settings.num_threads or physical_cores()
@@ -66,27 +75,34 @@ class ModelPool:
         ShuttingDown.
         """
         package = self._store.decoder(name)
-        return await self._shared(self._loading, package.name, lambda: self._load(package))
+        key = self._key(package)
+        model = await self._shared(self._loading, key, lambda: self._load(package))
+        return model.served_as(package)
 
     async def encoder(self, name: str) -> LoadedEncoder:
         """As `get`, for a model that embeds or ranks."""
         package = self._store.encoder(name)
         return await self._shared(
-            self._loading_encoders, package.name, lambda: self._load_encoder(package)
+            self._loading_encoders, self._key(package), lambda: self._load_encoder(package)
         )
+
+    def _key(self, package: AnyPackage) -> _Key:
+        asked = package.overrides.parameters.num_ctx
+        declared = package.manifest.context_length
+        return _Key(package.digest, self._settings.served_context_length(declared, asked))
 
     async def _shared(
         self,
-        loading: dict[ModelName, asyncio.Task[LoadedT]],
-        name: ModelName,
+        loading: dict[_Key, asyncio.Task[LoadedT]],
+        key: _Key,
         load: Callable[[], Coroutine[None, None, LoadedT]],
     ) -> LoadedT:
         if self._draining:
             raise ShuttingDown("The server is shutting down.")
-        task = loading.get(name)
+        task = loading.get(key)
         if task is None:
-            task = loading[name] = asyncio.create_task(load())
-            task.add_done_callback(lambda done: _forget_failure(loading, name, done))
+            task = loading[key] = asyncio.create_task(load())
+            task.add_done_callback(lambda done: _forget_failure(loading, key, done))
         # A request that goes away must not take the load from the others.
         return await asyncio.shield(task)
 
@@ -177,17 +193,17 @@ class ModelPool:
 
 
 def _forget_failure(
-    loading: dict[ModelName, asyncio.Task[LoadedT]], name: ModelName, task: asyncio.Task[LoadedT]
+    loading: dict[_Key, asyncio.Task[LoadedT]], key: _Key, task: asyncio.Task[LoadedT]
 ) -> None:
     """Lets the next request try again: the package may have been repaired meanwhile.
 
     Asks for the error too, which asyncio complains of if all who waited for it have gone.
     """
     if task.cancelled() or task.exception() is not None:
-        loading.pop(name, None)
+        loading.pop(key, None)
 
 
-def _loaded(loading: dict[ModelName, asyncio.Task[LoadedT]]) -> list[LoadedT]:
+def _loaded(loading: dict[_Key, asyncio.Task[LoadedT]]) -> list[LoadedT]:
     done = [task for task in loading.values() if task.done() and not task.cancelled()]
     return [task.result() for task in done if task.exception() is None]
 

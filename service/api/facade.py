@@ -17,6 +17,7 @@ from service.health import Health
 from service.metrics import ModelMetrics
 from service.options import GenerationOptions
 from service.store.manifest import Manifest
+from service.store.overrides import RequestDefaults
 from service.store.packages import AnyPackage
 
 
@@ -79,6 +80,11 @@ class Model(Protocol):
 
     @property
     def manifest(self) -> Manifest: ...
+    @property
+    def defaults(self) -> RequestDefaults:
+        """What requests get that do not say themselves how to generate."""
+        ...
+
     @property
     def context_length(self) -> int: ...
     @property

@@ -56,7 +56,9 @@ class LoadedEncoder:
         package was made for another device.
         """
         self.manifest: EncoderManifest = package.manifest
-        self.context_length = settings.served_context_length(self.manifest.context_length)
+        self.context_length = settings.served_context_length(
+            self.manifest.context_length, package.overrides.parameters.num_ctx
+        )
         _check_device(package, provider)
         with checked_package(package):
             self._tokenizer = _read_tokenizer(package)

@@ -67,8 +67,11 @@ class Settings:
     log_level: LogLevel = "info"
     log_prompts: bool = False
 
-    def served_context_length(self, declared: int) -> int:
-        """The context, in tokens, that a model gets whose package declares so many."""
+    def served_context_length(self, declared: int, asked: int | None = None) -> int:
+        """The context, in tokens, that a model gets whose package declares so many, and which asks
+        for so many itself if it does."""
+        if asked is not None:
+            return asked
         return min(self.context_length or DEFAULT_CONTEXT_LENGTH, declared)
 
     @property

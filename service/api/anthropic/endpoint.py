@@ -21,7 +21,7 @@ from service.api.openai.decoder import RequestDecoder
 from service.api.openai.parameters import whole
 from service.api.openai.reply import new_id, relaxed_keywords
 from service.api.renaming import params_renamed
-from service.api.sampling import sampling_params
+from service.api.sampling import sampling_params, stop_texts
 from service.api.state import HttpRequest, pool_of
 from service.api.streamed import StreamedReply
 from service.api.whole import WholeReply
@@ -82,12 +82,12 @@ def _generation_options(
     return GenerationOptions(
         max_tokens=max_tokens,
         sampling=sampling_params(
-            model.manifest.generation,
+            model.defaults,
             temperature=wire.temperature,
             top_p=wire.top_p,
             top_k=wire.top_k,
         ),
-        stop=tuple(wire.stop_sequences or ()),
+        stop=stop_texts(wire.stop_sequences, model.defaults, form),
         continues_text=continues_answer(wire),
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,

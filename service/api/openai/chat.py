@@ -49,7 +49,7 @@ def _reply(
 ) -> ASGIApp:
     options = chat_options(
         wire,
-        model.manifest.generation,
+        model.defaults,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
         forms=forms,

@@ -40,7 +40,7 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     prompts = _prompts(wire)
     model = await pool_of(request).get(wire.model)
     form = await requested_form(wire, model)
-    options = completion_options(wire, model.manifest.generation, form)
+    options = completion_options(wire, model.defaults, form)
     encoded = await off_loop_if_large(
         len(body), lambda: [_token_ids(model, prompt, wire.suffix) for prompt in prompts]
     )

@@ -59,10 +59,11 @@ def retrieve_model(request: HttpRequest) -> ModelObject:
 
 def _described(name: str, package: AnyPackage, settings: Settings) -> ModelObject:
     manifest = package.manifest
-    context_length = settings.served_context_length(manifest.context_length)
+    asked = package.overrides.parameters.num_ctx
+    context_length = settings.served_context_length(manifest.context_length, asked)
     return ModelObject(
         id=name,
-        created=manifest.created,
+        created=package.created,
         capabilities=manifest.capabilities,
         context_length=context_length,
         max_model_len=context_length,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from service.api.openai.chat_schema import ChatRequest
 from service.api.openai.common_schema import GenerationRequest
 from service.api.openai.completion_schema import CompletionRequest
+from service.api.sampling import first, stop_texts
 from service.api.tools import AnswerForms
 from service.engine.request import SamplingParams
 from service.errors import RequestError, UnsupportedParameter
 from service.options import GenerationOptions, OutputForm
-from service.store.manifest import GenerationDefaults
+from service.store.overrides import RequestDefaults
 
 DEFAULT_COMPLETION_TOKENS = 16
 
@@ -18,7 +19,7 @@ _SEED_MASK = 2**64 - 1
 
 def chat_options(
     wire: ChatRequest,
-    defaults: GenerationDefaults,
+    defaults: RequestDefaults,
     *,
     splits_reasoning: bool,
     starts_in_reasoning: bool,
@@ -28,10 +29,10 @@ def chat_options(
     newer = whole(wire.max_completion_tokens, "max_completion_tokens")
     older = whole(wire.max_tokens, "max_tokens")
     return GenerationOptions(
-        max_tokens=older if newer is None else newer,
+        max_tokens=next((n for n in (newer, older) if n is not None), defaults.max_tokens),
         sampling=_sampling_params(wire, defaults),
         num_choices=whole(wire.n, "n") or 1,
-        stop=_stop_texts(wire),
+        stop=stop_texts(_asked_stops(wire), defaults, forms.form),
         stop_token_ids=frozenset(wire.stop_token_ids or ()),
         ignore_eos=bool(wire.ignore_eos),
         min_tokens=whole(wire.min_tokens, "min_tokens") or 0,
@@ -45,16 +46,17 @@ def chat_options(
 
 
 def completion_options(
-    wire: CompletionRequest, defaults: GenerationDefaults, form: OutputForm | None
+    wire: CompletionRequest, defaults: RequestDefaults, form: OutputForm | None
 ) -> GenerationOptions:
     """With `best_of` so many are generated, and ranked by their logprobs."""
-    max_tokens = whole(wire.max_tokens, "max_tokens")
+    asked = whole(wire.max_tokens, "max_tokens")
+    max_tokens = defaults.max_tokens if asked is None else asked
     ranks = num_generated(wire) > num_choices(wire)
     return GenerationOptions(
         max_tokens=DEFAULT_COMPLETION_TOKENS if max_tokens is None else max_tokens,
         sampling=_sampling_params(wire, defaults),
         num_choices=num_generated(wire),
-        stop=_stop_texts(wire),
+        stop=stop_texts(_asked_stops(wire), defaults, form),
         stop_token_ids=frozenset(wire.stop_token_ids or ()),
         ignore_eos=bool(wire.ignore_eos),
         min_tokens=whole(wire.min_tokens, "min_tokens") or 0,
@@ -98,18 +100,18 @@ def whole(value: int | float | None, param: str) -> int | None:
     return None if value is None else int(value)
 
 
-def _sampling_params(wire: GenerationRequest, defaults: GenerationDefaults) -> SamplingParams:
-    """What the request leaves out comes from the package, and from OpenAI where that is silent."""
+def _sampling_params(wire: GenerationRequest, defaults: RequestDefaults) -> SamplingParams:
+    """What the request leaves out comes from the model, and from OpenAI where that is silent."""
     seed = whole(wire.seed, "seed")
     return SamplingParams(
-        temperature=_first(wire.temperature, defaults.temperature, 1.0),
-        top_p=_first(wire.top_p, defaults.top_p, 1.0),
-        frequency_penalty=wire.frequency_penalty or 0.0,
-        presence_penalty=wire.presence_penalty or 0.0,
-        seed=None if seed is None else seed & _SEED_MASK,
-        top_k=max(0, wire.top_k or 0),
-        min_p=wire.min_p or 0.0,
-        repetition_penalty=_first(wire.repetition_penalty, 1.0),
+        temperature=first(wire.temperature, defaults.temperature, 1.0),
+        top_p=first(wire.top_p, defaults.top_p, 1.0),
+        frequency_penalty=first(wire.frequency_penalty, defaults.frequency_penalty, 0.0),
+        presence_penalty=first(wire.presence_penalty, defaults.presence_penalty, 0.0),
+        seed=defaults.seed if seed is None else seed & _SEED_MASK,
+        top_k=max(0, int(first(wire.top_k, defaults.top_k, 0))),
+        min_p=first(wire.min_p, defaults.min_p, 0.0),
+        repetition_penalty=first(wire.repetition_penalty, defaults.repetition_penalty, 1.0),
         logit_bias=_logit_bias(wire),
     )
 
@@ -126,11 +128,5 @@ def _logit_bias(wire: GenerationRequest) -> tuple[tuple[int, float], ...]:
     return tuple({int(token): value for token, value in bias.items()}.items())
 
 
-def _stop_texts(wire: GenerationRequest) -> tuple[str, ...]:
-    if wire.stop is None:
-        return ()
-    return (wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop)
-
-
-def _first(*candidates: float | None) -> float:
-    return next(value for value in candidates if value is not None)
+def _asked_stops(wire: GenerationRequest) -> list[str] | None:
+    return [wire.stop] if isinstance(wire.stop, str) else wire.stop

@@ -16,7 +16,7 @@ from service.api.openai.responses.schema import (
     ResponsesRequest,
 )
 from service.api.openai.structured_outputs import with_structured
-from service.api.sampling import sampling_params
+from service.api.sampling import sampling_params, stop_texts
 from service.dialogue.prompt import ChatPrompt, TemplateOptions
 from service.errors import RequestError, UnsupportedParameter
 from service.options import GenerationOptions, OutputForm
@@ -71,11 +71,11 @@ def _formatted(wire: ResponsesRequest) -> AskedForm | None:
 def generation_options(
     wire: ResponsesRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None
 ) -> GenerationOptions:
+    max_tokens = whole(wire.max_output_tokens, "max_output_tokens")
     return GenerationOptions(
-        max_tokens=whole(wire.max_output_tokens, "max_output_tokens"),
-        sampling=sampling_params(
-            model.manifest.generation, temperature=wire.temperature, top_p=wire.top_p
-        ),
+        max_tokens=model.defaults.max_tokens if max_tokens is None else max_tokens,
+        sampling=sampling_params(model.defaults, temperature=wire.temperature, top_p=wire.top_p),
+        stop=stop_texts(None, model.defaults, form),
         num_logprobs=(wire.top_logprobs or 0) if wire.wants_logprobs else None,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,

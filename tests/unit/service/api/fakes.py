@@ -37,6 +37,7 @@ from service.store.manifest import (
     Tokens,
 )
 from service.store.names import ModelName
+from service.store.overrides import Parameters, RequestDefaults, request_defaults
 from service.store.packages import AnyPackage, Package
 
 CREATED = 1_700_000_000
@@ -161,6 +162,7 @@ class FakeModel:
     manifest: Manifest
     script: Script
     system_fingerprint: str = "fp_test"
+    parameters: Parameters = field(default_factory=Parameters)
     context_length: int = 512
     template_variables: frozenset[str] = frozenset()
     may_reason: bool = False
@@ -174,6 +176,10 @@ class FakeModel:
     template_options: TemplateOptions = DEFAULT_OPTIONS
     calls: list[Call] = field(default_factory=list)
     generations: list[FakeGeneration] = field(default_factory=list)
+
+    @property
+    def defaults(self) -> RequestDefaults:
+        return request_defaults(self.manifest.generation, self.parameters)
 
     def encode_chat(
         self, messages: Sequence[Message], options: TemplateOptions = DEFAULT_OPTIONS

@@ -1,0 +1,1 @@
+"""Modelfiles: read, printed, and what they make."""
