@@ -310,8 +310,10 @@ def _template_source(package: Package) -> str | None:
 
 
 def _derived_template(package: Package, tokenizer: Tokenizer, source: str) -> ChatTemplate:
+    tokens = package.manifest.tokens
+    bos_text = tokenizer.token(tokens.bos) if tokens.add_bos and tokens.bos is not None else None
     try:
-        return _template(package, tokenizer, to_jinja(source))
+        return _template(package, tokenizer, to_jinja(source, bos_text=bos_text))
     except ValueError as error:
         raise PackageCorrupt(f"The template of model {package.name}: {error}.") from None
 

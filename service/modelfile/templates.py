@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_GO_ACTION = re.compile(r"\{\{-?\s*(?:\.|\$|(?:if|else|end|range|with|block|define)\b)")
+from service.modelfile.go.translation import translated
+
+_GO_ACTION = re.compile(r"\{\{-?\s*(?:\.|\$|/\*|(?:if|else|end|range|with|block|define)\b)")
 
 
 def is_go_template(source: str) -> bool:
@@ -12,8 +14,15 @@ def is_go_template(source: str) -> bool:
     return _GO_ACTION.search(source) is not None
 
 
-def to_jinja(source: str) -> str:
-    """The template in Jinja. Raises ValueError, in one line, where it cannot be told so."""
+def to_jinja(source: str, *, bos_text: str | None = None) -> str:
+    """The template in Jinja. Raises ValueError, in one line, where it cannot be told so.
+
+    `bos_text` is the token that the model wants before every text, which Ollama puts there and
+    Go templates therefore leave out.
+    """
     if not is_go_template(source):
         return source
-    raise ValueError("a Go template cannot be used")
+    jinja = translated(source)
+    if bos_text is None or bos_text in source:
+        return jinja
+    return "{{- bos_token -}}" + jinja

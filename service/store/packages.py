@@ -175,13 +175,13 @@ class Store:
             raw = (folder / MANIFEST_NAME).read_bytes()
         except FileNotFoundError:
             return self._behind(name, read_record(folder))
-        return _package(name, folder, parse_manifest(raw), digest_of(raw))
+        return package_in(name, folder, parse_manifest(raw), digest_of(raw))
 
     def _behind(self, name: ModelName, record: Record) -> AnyPackage:
         folder, raw = self._package_of(record)
         manifest = parse_manifest(raw)
         _check_record(record, manifest)
-        return _package(name, folder, manifest, record.package, record)
+        return package_in(name, folder, manifest, record.package, record)
 
     def _package_of(self, record: Record) -> tuple[Path, bytes]:
         """The folder of a record's package and the manifest in it. Raises _PackageGone."""
@@ -214,13 +214,14 @@ def _check_record(record: Record, manifest: AnyManifest) -> None:
     check_context(record.overrides.parameters.num_ctx, manifest)
 
 
-def _package(
+def package_in(
     name: ModelName,
     folder: Path,
     manifest: AnyManifest,
-    digest: str,
+    digest: str = "",
     record: Record | None = None,
 ) -> AnyPackage:
+    """The package of a manifest, of the kind that this says."""
     if isinstance(manifest, EncoderManifest):
         return EncoderPackage(name, folder, manifest, digest, record)
     return Package(name, folder, manifest, digest, record)

@@ -1,0 +1,1 @@
+"""Go's text/template, as far as chat templates use it, to Jinja."""

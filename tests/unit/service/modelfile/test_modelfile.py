@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.modelfile.modelfile import read_modelfile
+from service.modelfile.parser import Instruction, ModelfileError, parse
+from service.modelfile.printing import modelfile_text, parameter_lines
+from service.store.overrides import Overrides, Parameters, Turn
+
+WHOLE = '''
+# A comment, and an empty line
+
+FROM llama3.2
+parameter  temperature 0.5
+PARAMETER\tnum_ctx\t4096
+Parameter stop "AI assistant:"
+PARAMETER stop <|eot|>
+PARAMETER seed -1
+PARAMETER repeat_last_n -1
+PARAMETER num_keep 4
+PARAMETER use_mmap true
+SYSTEM """You are Mario.
+# This is no comment.
+Answer as "Mario"."""
+TEMPLATE """{% for message in messages %}{{ message.content }}{% endfor %}"""
+MESSAGE user Is Toronto in Canada?
+message ASSISTANT """yes
+indeed"""
+LICENSE MIT
+LICENSE """
+More of it
+"""
+'''
+
+
+def test_everything_that_a_modelfile_can_say_is_read() -> None:
+    modelfile = read_modelfile(WHOLE)
+    assert (modelfile.base, modelfile.base_line) == ("llama3.2", 4)
+    assert modelfile.overrides == Overrides(
+        parameters=Parameters(
+            temperature=0.5,
+            num_ctx=4096,
+            stop=("AI assistant:", "<|eot|>"),
+            seed=-1,
+            repeat_last_n=-1,
+            num_keep=4,
+            use_mmap=True,
+        ),
+        system='You are Mario.\n# This is no comment.\nAnswer as "Mario".',
+        template="{% for message in messages %}{{ message.content }}{% endfor %}",
+        messages=(Turn("user", "Is Toronto in Canada?"), Turn("assistant", "yes\nindeed")),
+        licenses=("MIT", "\nMore of it\n"),
+    )
+
+
+def test_the_recipe_for_a_context_of_ones_own() -> None:
+    modelfile = read_modelfile("FROM llama3.2\nPARAMETER num_ctx 8192\n")
+    assert modelfile.base == "llama3.2"
+    assert modelfile.overrides == Overrides(parameters=Parameters(num_ctx=8192))
+
+
+def test_lines_of_windows_and_a_byte_order_mark_are_fine() -> None:
+    text = '\ufeffFROM a\r\nSYSTEM """x\r\ny"""\r\nPARAMETER top_k 5\r\n'
+    modelfile = read_modelfile(text)
+    assert modelfile.overrides.parameters.top_k == 5
+    assert modelfile.overrides.system == "x\r\ny"
+
+
+def test_the_last_of_several_counts() -> None:
+    text = "FROM a\nSYSTEM one\nSYSTEM two\nPARAMETER top_k 1\nPARAMETER top_k 2"
+    overrides = read_modelfile(text).overrides
+    assert (overrides.system, overrides.parameters.top_k) == ("two", 2)
+
+
+def test_what_is_printed_is_read_back_as_the_same() -> None:
+    overrides = read_modelfile(WHOLE).overrides
+    assert read_modelfile(modelfile_text("b:v1", overrides)).overrides == overrides
+    assert read_modelfile(modelfile_text("b:v1", overrides)).base == "b:v1"
+
+
+_TEXTS = st.text(min_size=1, max_size=30).filter(
+    lambda text: text.strip() and '"""' not in text and not text.endswith('"') and "\r" not in text
+)
+_OVERRIDES = st.builds(
+    Overrides,
+    parameters=st.builds(
+        Parameters,
+        num_ctx=st.none() | st.integers(1, 10**6),
+        temperature=st.none() | st.floats(0, 2),
+        top_p=st.none() | st.floats(0.01, 1),
+        seed=st.none() | st.integers(-(2**63), 2**63 - 1),
+        num_predict=st.none() | st.sampled_from([-2, -1, 1, 500]),
+        stop=st.none() | st.lists(_TEXTS, min_size=1, max_size=3).map(tuple),
+        use_mmap=st.none() | st.just(True),
+    ),
+    system=st.none() | _TEXTS,
+    messages=st.lists(
+        st.builds(Turn, st.sampled_from(["system", "user", "assistant"]), _TEXTS), max_size=3
+    ).map(tuple),
+    licenses=st.lists(_TEXTS, max_size=2).map(tuple),
+)
+
+
+@given(_OVERRIDES)
+def test_whatever_was_said_survives_being_printed(overrides: Overrides) -> None:
+    assert read_modelfile(modelfile_text("base", overrides)).overrides == overrides
+
+
+def test_a_text_that_no_modelfile_can_hold_is_refused() -> None:
+    assert 'SYSTEM "say """ here"' in modelfile_text("a", Overrides(system='say """ here'))
+    with pytest.raises(ValueError, match="cannot be put in a Modelfile"):
+        modelfile_text("a", Overrides(system='say\n"""'))
+
+
+def test_parameters_are_listed_for_people() -> None:
+    parameters = Parameters(temperature=0.5, stop=("a b", "c"), use_mmap=True)
+    assert parameter_lines(parameters) == [
+        ("temperature", "0.5"),
+        ("stop", '"""a b"""'),
+        ("stop", '"""c"""'),
+        ("use_mmap", "true"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: there is no FROM"),
+        ("SYSTEM x", "line 1: there is no FROM"),
+        ("FROM a\nFROM b", "line 2: there is more than one FROM"),
+        ("FROM", "line 1: FROM lacks its argument"),
+        ("FROM a\n\nHELLO x", "line 3: 'HELLO x' does not begin with an instruction"),
+        ("FROM a\n=", "line 2: '=' does not begin"),
+        ('FROM a\nSYSTEM """x\ny', 'line 2: the """ that begin here are never closed'),
+        ('FROM a\nSYSTEM """x"""y', "line 2: 'y' follows"),
+        ("FROM a\nADAPTER ./lora", "line 2: ADAPTER cannot be honoured: adapters"),
+        ("FROM a\nREQUIRES 0.9", "line 2: REQUIRES cannot be honoured"),
+        ("FROM a\nRENDERER x", "line 2: RENDERER cannot be honoured"),
+        ("FROM a\nPARSER x", "line 2: PARSER cannot be honoured"),
+        ("FROM a\nDRAFT x", "line 2: DRAFT cannot be honoured"),
+        ("FROM a\nMESSAGE tool x", "line 2: MESSAGE needs a role"),
+        ("FROM a\nMESSAGE user", "line 2: MESSAGE needs a role"),
+        ("FROM a\nPARAMETER banana 1", "line 2: PARAMETER 'banana' is not known"),
+        ("FROM a\nPARAMETER num_gpu 1", "line 2: PARAMETER num_gpu cannot be honoured: .*--device"),
+        ("FROM a\nPARAMETER num_thread 4", "PARAMETER num_thread cannot be honoured: .*--threads"),
+        ("FROM a\nPARAMETER mirostat 2", "line 2: PARAMETER mirostat 2 cannot be honoured"),
+        ("FROM a\nPARAMETER mirostat_tau 5.0", "line 2: PARAMETER mirostat_tau cannot"),
+        ("FROM a\nPARAMETER tfs_z 0.5", r"tfs_z 0\.5 cannot be honoured \(1\.0 is the only"),
+        ("FROM a\nPARAMETER typical_p 0.5", "typical_p"),
+        ("FROM a\nPARAMETER use_mmap false", "use_mmap false cannot be honoured"),
+        ("FROM a\nPARAMETER f16_kv true", "f16_kv cannot be honoured"),
+        ("FROM a\nPARAMETER repeat_last_n 64", "line 2: PARAMETER repeat_last_n can be honoured"),
+        ("FROM a\nPARAMETER temperature hot", "line 2: PARAMETER temperature cannot be 'hot'"),
+        ("FROM a\nPARAMETER temperature -1", "line 2: PARAMETER temperature: expected"),
+        ("FROM a\nPARAMETER temperature nan", "line 2: PARAMETER temperature cannot be 'nan'"),
+        ("FROM a\nPARAMETER num_ctx 0", "line 2: PARAMETER num_ctx"),
+        ("FROM a\nPARAMETER num_ctx 4096.5", "line 2: PARAMETER num_ctx cannot be"),
+        ("FROM a\nPARAMETER num_predict 0", "line 2: PARAMETER num_predict"),
+        ("FROM a\nPARAMETER top_p 1.1", "line 2: PARAMETER top_p"),
+        ('FROM a\nPARAMETER stop ""', "line 2: PARAMETER stop lacks its text"),
+        ("FROM a\nPARAMETER top_k", "line 2: PARAMETER top_k cannot be ''"),
+        ("FROM a\nTEMPLATE {% for %}", "line 2: TEMPLATE cannot be used"),
+        ("FROM a\nTEMPLATE {{ template }}{{ .Prompt | printf }}", "line 2: TEMPLATE cannot be"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(ModelfileError, match=message) as refused:
+        read_modelfile(text)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("mirostat 0", "tfs_z 1", "typical_p 1.0", "penalize_newline true", "low_vram false"),
+        *("num_batch 512", "num_keep 24", "use_mlock false", "repeat_last_n 0", "numa false"),
+    ],
+)
+def test_values_that_change_nothing_are_accepted(line: str) -> None:
+    name = line.split()[0]
+    overrides = read_modelfile(f"FROM a\nPARAMETER {line}\n").overrides
+    assert overrides.parameters.named() == [name]
+
+
+@given(st.text(max_size=120))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(ModelfileError):
+        read_modelfile(text)
+
+
+def test_quotes_belong_to_the_text_only_in_pairs_around_it() -> None:
+    assert parse('SYSTEM "a" b') == [Instruction("system", '"a" b', 1)]
+    assert parse('SYSTEM "a b"') == [Instruction("system", "a b", 1)]
+    assert parse('SYSTEM """"a" b"""') == [Instruction("system", '"a" b', 1)]
