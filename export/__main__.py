@@ -116,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="target",
         choices=[target.value for target in Target],
         default="cpu",
-        help="the device whose kernels the graph is made for: cpu (float32, the default), cuda or "
-        "directml (float16)",
+        help="the device whose kernels the graph is made for: cpu (float32, the default, since "
+        "every machine has one), cuda or directml (float16, which their attention wants)",
     )
     parser.add_argument(
         "--prefill",

@@ -11,9 +11,13 @@ from service.store.manifest import KvDtype
 
 
 class Target(Enum):
-    """A kind of device. GroupQueryAttention takes float32 on CPU and 16 bits on CUDA
-    (ONNX Runtime's docs/OperatorKernels.md), and the whole graph follows it. DirectML takes both,
-    and 16 bits are what its devices are made for."""
+    """A kind of device.
+
+    No graph is for all of them: CUDA's GroupQueryAttention takes 16 bits alone, the processor has
+    no float16 kernels for what stands between the products (`export/operators/kernels.toml`), and
+    DirectML wants another form (`directml`). The processor is the default: every machine has one,
+    and a graph for a GPU runs there too, casting to and fro.
+    """
 
     CPU = "cpu"
     CUDA = "cuda"
