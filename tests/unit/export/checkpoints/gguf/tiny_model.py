@@ -119,5 +119,7 @@ PREDICTED = (
     "starcoder2",
     "granite",
     "smollm3",
+    "mixtral",
+    "qwen3 with experts",
 )
 """The architectures of `CASES` that llama.cpp was asked to predict with."""
