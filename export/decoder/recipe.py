@@ -9,6 +9,7 @@ import onnx
 
 from export.catalog import Entry
 from export.checkpoints.base import Checkpoint, Tensor, TokenizerFiles
+from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.checkpoints.open import open_checkpoint
 from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
@@ -82,12 +83,19 @@ class DecoderRecipe:
         if self.precision.bits_per_weight is None:
             path = self.material.fetched.path
             files = [path] if path.is_file() else list(path.glob("*.safetensors"))
-            stored = max(sum(file.stat().st_size for file in files), self._plain_bytes())
+            in_files = sum(file.stat().st_size for file in files)
+            stored = max(int(in_files * self._growth()), self._plain_bytes())
         else:
             stored = self.spec.num_parameters * self.precision.bits_per_weight // 8
         if self.material.job.int8_prefill:
             stored += self.spec.num_parameters
         return stored * 5 // 4
+
+    def _growth(self) -> float:
+        """How many times as much space blocks take in a package as in the source, whose scales
+        may be a few bits each."""
+        row = BLOCK_ENCODINGS.get(_first_gate(self.spec, self.checkpoint).encoding)
+        return 1.0 if row is None else row.bits_carried / row.bits_stored
 
     def _plain_bytes(self) -> int:
         """What weights take that are read as plain numbers: more than in the file, where that

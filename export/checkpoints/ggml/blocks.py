@@ -64,6 +64,17 @@ class BlockEncoding:
     def fits_four_bits(self) -> bool:
         return self.highest - self.lowest < 16
 
+    @property
+    def bits_stored(self) -> float:
+        """Per weight, with all that blocks share."""
+        return 8 * self.bytes_per_block / self.weights_per_block
+
+    @property
+    def bits_carried(self) -> float:
+        """Per weight as a package holds it: 4 or 8, and a float32 or two for each block."""
+        has_minimums = self.lowest == 0
+        return (4 if self.fits_four_bits else 8) + (2 if has_minimums else 1) * 32 / self.block_size
+
 
 def float16s(data: Bytes, offset: int) -> Floats:
     """The float16 at byte `offset` of each stored block: float32 `[rows, stored_blocks]`."""

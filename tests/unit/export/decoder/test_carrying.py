@@ -55,6 +55,15 @@ def test_an_offset_that_is_a_sum_is_rounded_once(encoding: Encoding) -> None:
 
 
 @pytest.mark.parametrize("encoding", list(BLOCK_ENCODINGS))
+def test_the_row_says_how_much_space_it_takes(encoding: Encoding) -> None:
+    row, weight, tensor = BLOCK_ENCODINGS[encoding], carried(encoding), golden_tensor(encoding)
+    offsets = 0 if weight.offsets is None else weight.offsets.nbytes
+    num_bytes = weight.codes.nbytes + weight.scales.nbytes + offsets
+    assert row.bits_carried == 8 * num_bytes / 1024
+    assert row.bits_stored == 8 * tensor.data.nbytes / 1024
+
+
+@pytest.mark.parametrize("encoding", list(BLOCK_ENCODINGS))
 def test_bits_block_size_and_offsets(encoding: Encoding) -> None:
     weight = carried(encoding)
     form = (weight.bits, weight.block_size, weight.offsets is not None)
