@@ -20,7 +20,7 @@ from export.recipe import Facts, Job, Material, Recipe
 from export.sources.base import Origin
 from export.sources.cache import require_space
 from export.sources.resolver import look_up
-from export.supported import require_supported
+from export.supported import require_supported, require_supported_folder
 from service.store.files import record_files
 from service.store.manifest import Source, write_manifest
 from service.store.names import ModelName
@@ -60,7 +60,13 @@ def run(job: Job, progress: Progress) -> Exported:
 def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
     """What is refused without a look at the weights is refused before they are fetched."""
     catalog = load_catalog()
-    resolved = look_up(job.argument, revision=job.revision, offline=job.offline, catalog=catalog)
+    resolved = look_up(
+        job.argument,
+        revision=job.revision,
+        offline=job.offline,
+        check=require_supported_folder,
+        catalog=catalog,
+    )
     if resolved.entry is not None:
         require_supported(resolved.entry)
     name = _package_name(job)

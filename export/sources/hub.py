@@ -13,7 +13,8 @@ graph lies in, or the name of one GGUF file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -42,6 +43,13 @@ from export.sources.hub_client import (
 from export.sources.hub_files import select_files
 from service.store.files import hash_file
 
+_SMALL_SUFFIXES = (".json", ".jinja", ".txt", ".model")
+"""Of what is fetched first: configs and tokenizers."""
+
+
+def _accept(_folder: Path) -> None:
+    """No check at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Record:
@@ -57,7 +65,8 @@ class _Record:
 class HubSource:
     """`repo` as `org/repo`; `wanted` a GGUF file, a quantisation or a folder of it, None for
     safetensors. `mirror` is named to those whom a gated `repo` turns away; `offline` makes no
-    request."""
+    request. `check` sees the folder with the model's configs before anything large is fetched, and
+    refuses what no one could use by an ExportError."""
 
     repo: str
     wanted: str | None = None
@@ -66,6 +75,7 @@ class HubSource:
     mirror: str | None = None
     offline: bool = False
     client: HubClient = field(default_factory=HubClient)
+    check: Callable[[Path], None] = field(default=_accept, compare=False)
 
     def fetch(self, cache_dir: Path, progress: Progress) -> Fetched:
         """The files at the revision's commit of today, or as last seen where the hub is away."""
@@ -111,7 +121,7 @@ class HubSource:
         inner = next(iter(genai_folders([file.path for file in files])), "")
         target = folder / listing.commit / _selection(single, inner)
         if not all(_place(target, file).is_file() for file in files):
-            self._download(target, listing.commit, files, progress)
+            self._download(target, listing.commit, files, inner, progress)
         path = target / (PurePosixPath(single.path).name if single else inner)
         origin = Origin(
             kind="hub",
@@ -125,7 +135,7 @@ class HubSource:
         return _Record(path.relative_to(folder).as_posix(), origin, sizes)
 
     def _download(
-        self, target: Path, commit: str, files: Sequence[HubFile], progress: Progress
+        self, target: Path, commit: str, files: Sequence[HubFile], inner: str, progress: Progress
     ) -> None:
         staging = target.with_name(f"{target.name}.partial")
         if target.is_dir() and not staging.exists():
@@ -133,9 +143,22 @@ class HubSource:
         make_folder(staging)
         missing = [file for file in files if not _place(staging, file).is_file()]
         require_space(staging, sum(_size_to_come(staging, file) for file in missing))
-        for file in files:
+        small = [file for file in files if file.path.endswith(_SMALL_SUFFIXES)]
+        for file in small:
             self._download_file(staging, commit, file, progress)
+        if small:
+            self._check(staging, inner)
+        for file in files:
+            if file not in small:
+                self._download_file(staging, commit, file, progress)
         staging.replace(target)
+
+    def _check(self, staging: Path, inner: str) -> None:
+        try:
+            self.check(staging / inner)
+        except ExportError:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
 
     def _download_file(self, staging: Path, commit: str, file: HubFile, progress: Progress) -> None:
         path = _place(staging, file)

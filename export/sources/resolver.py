@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.catalog import Catalog, Entry, PypiFolderLocation, PypiLocation, load_catalog
@@ -47,13 +47,15 @@ def look_up(
     *,
     revision: str | None = None,
     offline: bool = False,
+    check: Callable[[Path], None] | None = None,
     catalog: Catalog | None = None,
 ) -> Resolved:
     """What `argument` means; nothing is fetched yet.
 
     In this order: an existing `.gguf` file; an existing folder; a name of `catalog` (the one
     that comes with Retort if None); `[hf.co/]org/repo[:file-or-quantisation]`. `revision` is a
-    branch, tag or commit of a hub repository. An `offline` source makes no request. Raises
+    branch, tag or commit of a hub repository. An `offline` source makes no request, and a
+    hub's lets `check` see the configs before it fetches weights. Raises
     ExportError, naming what is nearest, where the argument means nothing, or where a revision is
     given for what has none.
     """
@@ -66,6 +68,8 @@ def look_up(
         raise ExportError(_unknown(argument, catalog))
     if revision is not None and not isinstance(source, HubSource):
         raise ExportError(f"{argument} has no revisions: only hub repositories have them")
+    if check is not None and isinstance(source, HubSource):
+        source = replace(source, check=check)
     return Resolved(source, entry)
 
 

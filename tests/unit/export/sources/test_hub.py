@@ -239,6 +239,17 @@ def test_offline_refuses_what_was_damaged_since(hub: Hub, tmp_path: Path) -> Non
         _offline(tmp_path)
 
 
+def test_configs_are_checked_before_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
+    def refuse(folder: Path) -> None:
+        raise ExportError(f"cannot do {sorted(path.name for path in folder.iterdir())}")
+
+    source = HubSource(REPO, client=HubClient(endpoint=hub.endpoint), check=refuse)
+    with pytest.raises(ExportError, match=r"cannot do \['config\.json', 'tokenizer\.json'\]"):
+        source.fetch(tmp_path, Progress(io.StringIO(), Style.LINES))
+    assert not hub.downloads("model.safetensors")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lock"]
+
+
 def test_a_folder_with_an_onnx_model_comes_alone(tmp_path: Path) -> None:
     theirs = {
         "cpu/int4/genai_config.json": b"{}",
