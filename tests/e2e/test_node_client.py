@@ -12,4 +12,4 @@ SCRIPT = Path(__file__).parent / "clients" / "node_openai.mjs"
 
 def test_every_check_passes(node: Node, servers: Servers) -> None:
     output = node.run(SCRIPT, servers.url, servers.guarded_url, servers.key)
-    assert output.count("passed: ") == 11
+    assert output.count("passed: ") == 13

@@ -153,6 +153,59 @@ const checks = {
     assert.equal(stranger.code, "invalid_api_key");
   },
 
+  async "calls of tools, whole and streamed"() {
+    const parameters = {
+      type: "object",
+      properties: { city: { type: "string", maxLength: 30 } },
+      required: ["city"],
+    };
+    const tools = [{ type: "function", function: { name: "get_weather", parameters } }];
+    const ask = { ...GREEDY, tools, tool_choice: "required", max_tokens: 300 };
+    const whole = (await client.chat.completions.create(ask)).choices[0];
+    assert.equal(whole.finish_reason, "tool_calls");
+    assert.equal(whole.message.content, null);
+    const stream = client.chat.completions.stream(ask);
+    const streamed = (await stream.finalChatCompletion()).choices[0];
+    const calls = (choice) => choice.message.tool_calls.map((call) => call.function);
+    assert.deepEqual(
+      calls(streamed).map(({ name, arguments: text }) => [name, text]),
+      calls(whole).map(({ name, arguments: text }) => [name, text]),
+    );
+    for (const call of calls(whole)) {
+      assert.deepEqual(Object.keys(JSON.parse(call.arguments)), ["city"]);
+    }
+  },
+
+  async "functions that the client runs itself"() {
+    const asked = [];
+    const tool = {
+      type: "function",
+      function: {
+        name: "population",
+        description: "How many people live in a city",
+        parameters: {
+          type: "object",
+          properties: { city: { type: "string", maxLength: 30 } },
+          required: ["city"],
+        },
+        parse: JSON.parse,
+        function: ({ city }) => {
+          asked.push(city);
+          return "2 million";
+        },
+      },
+    };
+    const runner = client.chat.completions.runTools({
+      ...GREEDY,
+      tools: [tool],
+      tool_choice: { type: "function", function: { name: "population" } },
+      max_tokens: 100,
+    });
+    const answer = await runner.finalFunctionToolCallResult();
+    assert.equal(answer, "2 million");
+    assert.equal(asked.length, 1);
+  },
+
   async "a full queue and retries"() {
     const known = guarded(key);
     const stream = await known.completions.create({
