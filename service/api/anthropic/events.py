@@ -36,7 +36,13 @@ class SignatureDelta(msgspec.Struct, frozen=True, tag="signature_delta"):
     signature: str
 
 
-BlockDelta: TypeAlias = TextDelta | ThinkingDelta | SignatureDelta
+class InputJsonDelta(msgspec.Struct, frozen=True, tag="input_json_delta"):
+    """The next characters of the JSON of a call's input."""
+
+    partial_json: str
+
+
+BlockDelta: TypeAlias = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta
 
 
 class ContentBlockDelta(msgspec.Struct, frozen=True, tag="content_block_delta"):

@@ -9,16 +9,16 @@ from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
 COUNT_TOKENS: Mapping[str, Treatment] = {
     "model": Honoured("a package of the store; the answer repeats the name as it was given"),
     "messages": Honoured(
-        "roles user, assistant, system; text and thinking blocks; a final message of the "
-        "assistant is continued"
+        "roles user, assistant, system; text, thinking, tool_use and tool_result blocks; a final "
+        "message of the assistant is continued"
     ),
     "system": Honoured("a text or text blocks"),
     "thinking": Honoured("`disabled`, `adaptive`; no budgets"),
     "output_config": Honoured("`format`; `effort`, where the model's template can ask for it"),
+    "tools": Honoured("up to 128 functions; arguments always valid under their schemas"),
+    "tool_choice": Honoured("auto, any, tool, none; `disable_parallel_tool_use`"),
     "cache_control": AnyValue(),
     "speed": OneOf(("standard",)),
-    "tool_choice": OneOf(({"type": "auto"}, {"type": "none"})),
-    "tools": OneOf(([],)),
     "user_profile_id": OneOf(),
     "workspace_id": OneOf(),
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from service.api.anthropic.errors import anthropic_error
@@ -14,6 +15,7 @@ from service.api.anthropic.events import (
     ContentBlockDelta,
     ContentBlockStart,
     ContentBlockStop,
+    InputJsonDelta,
     MessageDeltaEvent,
     MessageStart,
     MessageStop,
@@ -31,14 +33,19 @@ from service.api.anthropic.schema import (
     TextBlock,
     ThinkingBlock,
 )
+from service.api.anthropic.tool_schema import ToolUseBlock
 from service.api.facade import Delta, Generation
 from service.api.openai.common_schema import RelaxedKeywords
 from service.api.sse import named_event
 from service.api.whole import Answer
+from service.dialogue.answer import CallDelta
+from service.dialogue.tools.tool import ToolCall
 from service.engine.request import FinishReason
 from service.errors import RetortError
 
 PING: Final = named_event(Ping())
+
+_NO_INPUT: Final = msgspec.Raw(b"{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,14 @@ class MessageHead:
             relaxed_keywords=self.relaxed_keywords,
         )
 
-    def stop(self, generation: Generation, finish_reason: FinishReason) -> Stop:
+    def stop(self, generation: Generation, finish_reason: FinishReason, *, has_calls: bool) -> Stop:
         """Why the answer ended. An answer that ends short of its limit has filled the context."""
         if finish_reason == "length":
             is_full = generation.num_output_tokens < self.max_tokens
             return Stop("model_context_window_exceeded" if is_full else "max_tokens", None)
         if isinstance(generation.stop_reason, str):
             return Stop("stop_sequence", generation.stop_reason)
-        return Stop("end_turn", None)
+        return Stop("tool_use" if has_calls else "end_turn", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,12 @@ class MessageReply:
             content.append(ThinkingBlock(answer.reasoning))
         if answer.text:
             content.append(TextBlock(answer.text))
-        stop = self.head.stop(answer.generation, answer.finish_reason)
+        content += [
+            ToolUseBlock(call.id, call.name, msgspec.Raw(call.arguments.encode()))
+            for call in answer.calls
+            if _is_whole(call)
+        ]
+        stop = self.head.stop(answer.generation, answer.finish_reason, has_calls=bool(answer.calls))
         return self.head.message(answer.generation, content, stop)
 
 
@@ -102,6 +114,7 @@ class MessageEvents:
     _open: ContentBlock | None = field(default=None, init=False)
     _num_started: int = field(default=0, init=False)
     _finish_reason: FinishReason | None = field(default=None, init=False)
+    _has_calls: bool = field(default=False, init=False)
 
     def opening(self) -> bytes:
         message = self.head.message(self.generation, [], None)
@@ -113,12 +126,14 @@ class MessageEvents:
             events += self._within(ThinkingBlock(""), ThinkingDelta(delta.reasoning))
         if delta.text:
             events += self._within(TextBlock(""), TextDelta(delta.text))
+        for call in delta.calls:
+            events += self._call(call)
         self._finish_reason = delta.finish_reason
         return events
 
     def closing(self) -> bytes:
         assert self._finish_reason is not None
-        stop = self.head.stop(self.generation, self._finish_reason)
+        stop = self.head.stop(self.generation, self._finish_reason, has_calls=self._has_calls)
         return (
             self._stopped()
             + named_event(MessageDeltaEvent(stop, usage_of(self.generation)))
@@ -130,12 +145,26 @@ class MessageEvents:
 
     def _within(self, block: ContentBlock, delta: BlockDelta) -> bytes:
         """The delta in a block of that kind, which is started unless it is the open one."""
-        events = b""
-        if type(self._open) is not type(block):
-            events = self._stopped() + named_event(ContentBlockStart(self._num_started, block))
-            self._open = block
-            self._num_started += 1
+        events = b"" if type(self._open) is type(block) else self._started(block)
         return events + named_event(ContentBlockDelta(self._num_started - 1, delta))
+
+    def _call(self, call: CallDelta) -> bytes:
+        """Each call is a block of its own."""
+        events = b""
+        if call.name is not None:
+            self._has_calls = True
+            events = self._started(ToolUseBlock(call.id or "", call.name, _NO_INPUT))
+        if not call.arguments:
+            return events
+        delta = InputJsonDelta(call.arguments)
+        return events + named_event(ContentBlockDelta(self._num_started - 1, delta))
+
+    def _started(self, block: ContentBlock) -> bytes:
+        """The end of the open block, and the start of this one."""
+        events = self._stopped() + named_event(ContentBlockStart(self._num_started, block))
+        self._open = block
+        self._num_started += 1
+        return events
 
     def _stopped(self) -> bytes:
         """The end of the open block, if there is one."""
@@ -146,6 +175,15 @@ class MessageEvents:
             events += named_event(ContentBlockDelta(index, SignatureDelta("")))
         self._open = None
         return events + named_event(ContentBlockStop(index))
+
+
+def _is_whole(call: ToolCall) -> bool:
+    """Only the last call of an answer that was cut is not, and half an object is no input."""
+    try:
+        msgspec.json.decode(call.arguments, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def usage_of(generation: Generation) -> MessageUsage:

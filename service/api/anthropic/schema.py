@@ -7,21 +7,21 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta
 
+from service.api.anthropic.tool_schema import (
+    CacheControl,
+    ToolChoice,
+    Tools,
+    ToolUseBlock,
+    ToolUseParam,
+)
 from service.api.openai.common_schema import MAX_INT32, Count, ModelId, RelaxedKeywords, StopText
 from service.api.openai.format_schema import StructuredOutputs
 
 Nothing: TypeAlias = Annotated[list[None], Meta(max_length=0)] | None
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 StopReason: TypeAlias = Literal[
-    "end_turn", "max_tokens", "stop_sequence", "model_context_window_exceeded"
+    "end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"
 ]
-
-
-class CacheControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a cached beginning may end: ours is found without being told."""
-
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
 
 
 class TextParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
@@ -37,7 +37,16 @@ class ThinkingParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     signature: str = ""
 
 
-Content: TypeAlias = str | list[TextParam | ThinkingParam]
+class ToolResultParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tool_result"):
+    """What a call came to; with `is_error` that it failed, and how."""
+
+    tool_use_id: str
+    content: str | list[TextParam] | None = None
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
+
+
+Content: TypeAlias = str | list[TextParam | ThinkingParam | ToolUseParam | ToolResultParam]
 
 
 class MessageParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +87,8 @@ class CountTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
     system: str | list[TextParam] | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
 
 
 class MessagesRequest(CountTokensRequest, frozen=True, kw_only=True):
@@ -106,7 +117,7 @@ class ThinkingBlock(msgspec.Struct, frozen=True, tag="thinking"):
     signature: str = ""
 
 
-ContentBlock: TypeAlias = TextBlock | ThinkingBlock
+ContentBlock: TypeAlias = TextBlock | ThinkingBlock | ToolUseBlock
 
 
 class OutputTokensDetails(msgspec.Struct, frozen=True):

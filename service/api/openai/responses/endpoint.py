@@ -11,12 +11,12 @@ from litestar.types import ASGIApp
 
 from service.api.body import read_json_body
 from service.api.facade import Model
-from service.api.forms import output_form
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.reply import new_id, relaxed_keywords
+from service.api.openai.responses.conversation import to_messages
 from service.api.openai.responses.draft import Draft
 from service.api.openai.responses.fields import INPUT_TOKENS, RESPONSES
-from service.api.openai.responses.input import read_input, to_messages
+from service.api.openai.responses.input import read_input
 from service.api.openai.responses.items import Item
 from service.api.openai.responses.parameters import (
     asked_form,
@@ -36,9 +36,11 @@ from service.api.openai.responses.schema import (
     TextUsed,
 )
 from service.api.openai.responses.store import ResponseStore, StoredResponse
+from service.api.openai.responses.tools import asked_tools
 from service.api.renaming import params_renamed
 from service.api.state import HttpRequest, pool_of, responses_of
 from service.api.streamed import StreamedReply
+from service.api.tools import AskedTools, answer_forms
 from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.dialogue.prompt import ChatPrompt
@@ -64,10 +66,13 @@ async def create_response(request: HttpRequest) -> ASGIApp:
     body = await read_json_body(request.scope, request.receive)
     wire = _RESPONSES.decode(body)
     check(wire)
-    prompt = await _prompt(request, wire, len(body))
+    tools = asked_tools(wire)
+    prompt = await _prompt(request, wire, len(body), tools)
     model = prompt.model
-    form = await output_form(asked_form(wire), model, completes=wire.complete_on_length)
-    options = generation_options(wire, model, prompt.encoded, form)
+    forms = await answer_forms(
+        tools, asked_form(wire), model, prompt.encoded, completes=wire.complete_on_length
+    )
+    options = generation_options(wire, model, prompt.encoded, forms)
     generations = model.generate([prompt.encoded.token_ids], options)
     (generation,) = generations
     store = responses_of(request)
@@ -88,18 +93,22 @@ async def count_response_input_tokens(request: HttpRequest) -> InputTokenCount:
     body = await read_json_body(request.scope, request.receive)
     wire = _INPUT_TOKENS.decode(body)
     check_prompt(wire)
-    prompt = await _prompt(request, wire, len(body))
+    prompt = await _prompt(request, wire, len(body), asked_tools(wire))
     return InputTokenCount(input_tokens=len(prompt.encoded.token_ids))
 
 
-async def _prompt(request: HttpRequest, wire: InputTokensRequest, num_bytes: int) -> _Prompt:
+async def _prompt(
+    request: HttpRequest, wire: InputTokensRequest, num_bytes: int, tools: AskedTools | None
+) -> _Prompt:
     before = _before(responses_of(request), wire.previous_response_id)
     new = await off_loop_if_large(num_bytes, lambda: read_input(wire.input))
     items = (*before, *new)
-    messages = to_messages(items, wire.instructions)
+    messages = await off_loop_if_large(
+        num_bytes + len(before), lambda: to_messages(items, wire.instructions)
+    )
     model = await pool_of(request).get(wire.model)
-    template = template_options(wire, model)
-    num_chars = sum(len(message.content) for message in messages)
+    template = template_options(wire, model, () if tools is None else tools.use.tools)
+    num_chars = num_bytes + sum(len(message.content) for message in messages)
     with params_renamed({"messages": "input"}):
         encoded = await off_loop_if_large(num_chars, lambda: model.encode_chat(messages, template))
     return _Prompt(model, items, encoded)
@@ -140,7 +149,8 @@ def _response(wire: ResponsesRequest, options: GenerationOptions) -> ResponseObj
         store=wire.store is not False,
         temperature=options.sampling.temperature,
         text=TextUsed((wire.text and wire.text.format) or PlainText()),
-        tool_choice=wire.tool_choice if isinstance(wire.tool_choice, str) else "auto",
+        tool_choice=wire.tool_choice or "auto",
+        tools=wire.tools or [],
         top_logprobs=wire.top_logprobs or 0,
         top_p=options.sampling.top_p,
         relaxed_keywords=relaxed_keywords(options.form),

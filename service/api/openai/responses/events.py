@@ -85,6 +85,25 @@ class ReasoningTextDone(_OfPart, frozen=True, kw_only=True, tag="response.reason
     text: str
 
 
+class _OfCall(msgspec.Struct, frozen=True, kw_only=True):
+    item_id: str
+    output_index: int
+    sequence_number: int
+
+
+class CallArgumentsDelta(
+    _OfCall, frozen=True, kw_only=True, tag="response.function_call_arguments.delta"
+):
+    delta: str
+
+
+class CallArgumentsDone(
+    _OfCall, frozen=True, kw_only=True, tag="response.function_call_arguments.done"
+):
+    name: str
+    arguments: str
+
+
 ResponseEvent: TypeAlias = (
     ResponseCreated
     | ResponseInProgress
@@ -95,6 +114,8 @@ ResponseEvent: TypeAlias = (
     | OutputTextDelta
     | OutputTextDone
     | ContentPartDone
+    | CallArgumentsDelta
+    | CallArgumentsDone
     | OutputItemDone
     | ResponseCompleted
     | ResponseIncomplete

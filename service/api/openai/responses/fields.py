@@ -8,16 +8,19 @@ from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
 
 INPUT_TOKENS: Mapping[str, Treatment] = {
     "model": Honoured("a package of the store; the answer repeats the name as it was given"),
-    "input": Honoured("a text, or items of type message or reasoning with text alone"),
+    "input": Honoured(
+        "a text, or items of type message, reasoning, function_call or function_call_output with "
+        "text alone"
+    ),
     "instructions": Honoured("a system message at the beginning, for this response alone"),
-    "parallel_tool_calls": Honoured("comes back with the response"),
+    "parallel_tool_calls": Honoured("false: one call at most"),
     "previous_response_id": Honoured("one that is still stored"),
     "reasoning": Honoured("`effort`, where the model's template has a way to ask for it"),
     "text": Honoured("`format` of type `text`"),
-    "tool_choice": Honoured("`none`, `auto`"),
+    "tool_choice": Honoured("none, auto, required, a named function, allowed_tools"),
+    "tools": Honoured("up to 128 functions; arguments always valid under their schemas"),
     "conversation": OneOf(),
     "personality": OneOf(),
-    "tools": OneOf(([],)),
     "truncation": OneOf(("disabled",)),
 }
 

@@ -1,8 +1,8 @@
-"""From the input of a request to items, and from items to the messages of a dialogue."""
+"""From the input of a request to items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -10,6 +10,8 @@ import msgspec
 from service.api.openai.logprobs import TokenLogprob
 from service.api.openai.reply import new_id
 from service.api.openai.responses.items import (
+    FunctionCallItem,
+    FunctionOutputItem,
     InputText,
     Item,
     ItemStatus,
@@ -22,7 +24,6 @@ from service.api.openai.responses.items import (
     SummaryText,
 )
 from service.api.validation import request_error
-from service.dialogue.message import Message
 from service.errors import RequestError, UnsupportedParameter
 
 
@@ -62,9 +63,31 @@ class _ReasoningParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encrypted_content: None = None
 
 
+class _CallParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call that a response made, as clients send it back."""
+
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str
+    id: str | None = None
+    status: ItemStatus | None = None
+    parsed_arguments: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _OutputParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: Literal["function_call_output"]
+    call_id: str
+    output: str | list[InputText]
+    id: str | None = None
+    status: ItemStatus | None = None
+
+
 _TYPED: Final = msgspec.json.Decoder(_Typed)
 _MESSAGE: Final = msgspec.json.Decoder(_MessageParam)
 _REASONING: Final = msgspec.json.Decoder(_ReasoningParam)
+_CALL: Final = msgspec.json.Decoder(_CallParam)
+_OUTPUT: Final = msgspec.json.Decoder(_OutputParam)
 
 
 def read_input(wire: str | Sequence[msgspec.Raw]) -> list[Item]:
@@ -73,26 +96,6 @@ def read_input(wire: str | Sequence[msgspec.Raw]) -> list[Item]:
     if isinstance(wire, str):
         return [_message(_MessageParam("user", wire))]
     return [_item(index, bytes(raw)) for index, raw in enumerate(wire)]
-
-
-def to_messages(items: Iterable[Item], instructions: str | None) -> list[Message]:
-    """Thoughts go with the answer that follows them, or stand alone where none does."""
-    messages = [] if instructions is None else [Message("system", instructions)]
-    thoughts: str | None = None
-    for item in items:
-        if isinstance(item, ReasoningItem):
-            thoughts = (thoughts or "") + _thoughts(item)
-            continue
-        if thoughts is not None and item.role != "assistant":
-            messages.append(Message("assistant", "", reasoning=thoughts))
-            thoughts = None
-        role = "system" if item.role == "developer" else item.role
-        text = "".join(part.text for part in item.content)
-        messages.append(Message(role, text, reasoning=thoughts))
-        thoughts = None
-    if thoughts is not None:
-        messages.append(Message("assistant", "", reasoning=thoughts))
-    return messages
 
 
 def _item(index: int, raw: bytes) -> Item:
@@ -147,11 +150,28 @@ def _reasoning(wire: _ReasoningParam) -> ReasoningItem:
     )
 
 
-def _thoughts(item: ReasoningItem) -> str:
-    return "".join(part.text for part in item.content or item.summary)
+def _call(wire: _CallParam) -> FunctionCallItem:
+    return FunctionCallItem(
+        id=wire.id or new_id("fc_"),
+        call_id=wire.call_id,
+        name=wire.name,
+        arguments=wire.arguments,
+        status=wire.status or "completed",
+    )
+
+
+def _output(wire: _OutputParam) -> FunctionOutputItem:
+    return FunctionOutputItem(
+        id=wire.id or new_id("fco_"),
+        call_id=wire.call_id,
+        output=wire.output,
+        status=wire.status or "completed",
+    )
 
 
 _READERS: Final[Mapping[str, Callable[[bytes], Item]]] = {
     "message": lambda raw: _message(_MESSAGE.decode(raw)),
     "reasoning": lambda raw: _reasoning(_REASONING.decode(raw)),
+    "function_call": lambda raw: _call(_CALL.decode(raw)),
+    "function_call_output": lambda raw: _output(_OUTPUT.decode(raw)),
 }

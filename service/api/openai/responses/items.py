@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.openai.logprobs import TokenLogprob
+from service.dialogue.tools.tool import ToolCall
 
 Role: TypeAlias = Literal["user", "assistant", "system", "developer"]
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
@@ -56,7 +57,31 @@ class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning"):
     content: list[ReasoningText]
 
 
-Item: TypeAlias = MessageItem | ReasoningItem
+class FunctionCallItem(msgspec.Struct, frozen=True, kw_only=True, tag="function_call"):
+    """`arguments` is the JSON of an object, as far as it has come."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+    status: ItemStatus
+
+
+class FunctionOutputItem(msgspec.Struct, frozen=True, kw_only=True, tag="function_call_output"):
+    """What the call with that id came to."""
+
+    id: str
+    call_id: str
+    output: str | list[InputText]
+    status: ItemStatus
+
+    @property
+    def text(self) -> str:
+        parts = self.output
+        return parts if isinstance(parts, str) else "".join(part.text for part in parts)
+
+
+Item: TypeAlias = MessageItem | ReasoningItem | FunctionCallItem | FunctionOutputItem
 
 
 def answer_item(
@@ -68,6 +93,16 @@ def answer_item(
         status=status,
         role="assistant",
         content=[OutputText(text, logprobs=logprobs)],
+    )
+
+
+def call_item(item_id: str, status: ItemStatus, call: ToolCall) -> FunctionCallItem:
+    return FunctionCallItem(
+        id=item_id,
+        call_id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        status=status,
     )
 
 

@@ -17,14 +17,15 @@ from service.api.openai.responses.schema import (
 )
 from service.api.openai.structured_outputs import with_structured
 from service.api.sampling import sampling_params, stop_texts
+from service.api.tools import AnswerForms
 from service.dialogue.prompt import ChatPrompt, TemplateOptions
+from service.dialogue.tools.tool import Tool
 from service.errors import RequestError, UnsupportedParameter
-from service.options import GenerationOptions, OutputForm
+from service.options import GenerationOptions
 
 
 def check_prompt(wire: InputTokensRequest) -> None:
     """Raises UnsupportedParameter for values that are not honoured."""
-    _check_one_of(wire.tool_choice, ("none", "auto"), "tool_choice")
     if wire.text is not None:
         _check_one_of(wire.text.verbosity, ("medium",), "text.verbosity")
     if wire.reasoning is not None:
@@ -44,12 +45,14 @@ def check(wire: ResponsesRequest) -> None:
         )
 
 
-def template_options(wire: InputTokensRequest, model: Model) -> TemplateOptions:
+def template_options(
+    wire: InputTokensRequest, model: Model, tools: tuple[Tool, ...]
+) -> TemplateOptions:
     """Raises UnsupportedParameter for an effort that the model's template cannot ask for."""
     if wire.reasoning is None or wire.reasoning.effort is None:
-        return TemplateOptions()
+        return TemplateOptions(tools=tools)
     variables = effort_variables(wire.reasoning.effort, model, param="reasoning.effort")
-    return TemplateOptions(tuple(variables.items()))
+    return TemplateOptions(tuple(variables.items()), tools=tools)
 
 
 def asked_form(wire: ResponsesRequest) -> AskedForm | None:
@@ -69,17 +72,18 @@ def _formatted(wire: ResponsesRequest) -> AskedForm | None:
 
 
 def generation_options(
-    wire: ResponsesRequest, model: Model, prompt: ChatPrompt, form: OutputForm | None
+    wire: ResponsesRequest, model: Model, prompt: ChatPrompt, forms: AnswerForms
 ) -> GenerationOptions:
     max_tokens = whole(wire.max_output_tokens, "max_output_tokens")
     return GenerationOptions(
         max_tokens=model.defaults.max_tokens if max_tokens is None else max_tokens,
         sampling=sampling_params(model.defaults, temperature=wire.temperature, top_p=wire.top_p),
-        stop=stop_texts(None, model.defaults, form),
+        stop=stop_texts(None, model.defaults, forms.form),
         num_logprobs=(wire.top_logprobs or 0) if wire.wants_logprobs else None,
         splits_reasoning=prompt.may_reason,
         starts_in_reasoning=prompt.starts_in_reasoning,
-        form=form,
+        form=forms.form,
+        calls=forms.calls,
         prompt_param="input",
     )
 

@@ -9,6 +9,8 @@ from typing import Protocol
 from service.api.openai.logprobs import TokenLogprob
 from service.api.openai.reply import new_id
 from service.api.openai.responses.events import (
+    CallArgumentsDelta,
+    CallArgumentsDone,
     ContentPartAdded,
     ContentPartDone,
     OutputItemAdded,
@@ -20,6 +22,7 @@ from service.api.openai.responses.events import (
     ReasoningTextDone,
 )
 from service.api.openai.responses.items import (
+    FunctionCallItem,
     Item,
     ItemStatus,
     MessageItem,
@@ -27,9 +30,11 @@ from service.api.openai.responses.items import (
     ReasoningItem,
     ReasoningText,
     answer_item,
+    call_item,
     thoughts_item,
 )
 from service.api.sse import named_event
+from service.dialogue.tools.tool import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +184,43 @@ class GrowingAnswer:
 
     def item(self, status: ItemStatus) -> MessageItem:
         return answer_item(self.place.item_id, status, "".join(self._texts), self._logprobs)
+
+
+@dataclass(slots=True)
+class GrowingCall:
+    place: Place
+    call_id: str
+    name: str
+    _texts: list[str] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, output_index: int, numbers: Iterator[int], call_id: str, name: str) -> GrowingCall:
+        return cls(Place(new_id("fc_"), output_index, numbers), call_id, name)
+
+    def begin(self) -> bytes:
+        return self.place.item_added(self.item("in_progress"))
+
+    def grow(self, arguments: str) -> bytes:
+        self._texts.append(arguments)
+        return named_event(
+            CallArgumentsDelta(
+                item_id=self.place.item_id,
+                output_index=self.place.output_index,
+                delta=arguments,
+                sequence_number=next(self.place.numbers),
+            )
+        )
+
+    def end(self, status: ItemStatus) -> bytes:
+        done = CallArgumentsDone(
+            item_id=self.place.item_id,
+            output_index=self.place.output_index,
+            name=self.name,
+            arguments="".join(self._texts),
+            sequence_number=next(self.place.numbers),
+        )
+        return named_event(done) + self.place.item_done(self.item(status))
+
+    def item(self, status: ItemStatus) -> FunctionCallItem:
+        call = ToolCall(self.call_id, self.name, "".join(self._texts))
+        return call_item(self.place.item_id, status, call)

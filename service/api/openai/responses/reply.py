@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from service.api.facade import Delta
 from service.api.openai.logprobs import TokenLogprob
@@ -17,33 +18,56 @@ from service.api.openai.responses.events import (
     ResponseIncomplete,
     ResponseInProgress,
 )
-from service.api.openai.responses.items import Item, ItemStatus, answer_item, thoughts_item
-from service.api.openai.responses.progress import GrowingAnswer, GrowingItem, GrowingThoughts
+from service.api.openai.responses.items import (
+    Item,
+    ItemStatus,
+    answer_item,
+    call_item,
+    thoughts_item,
+)
+from service.api.openai.responses.progress import (
+    GrowingAnswer,
+    GrowingCall,
+    GrowingItem,
+    GrowingThoughts,
+)
 from service.api.openai.responses.schema import ResponseObject
 from service.api.sse import named_event
 from service.api.whole import Answer
+from service.dialogue.answer import CallDelta
+from service.dialogue.tools.tool import ToolCall
 from service.engine.request import FinishReason
 from service.errors import RetortError
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseReply:
-    """The whole answer: thoughts, if there are any, and a message, unless thoughts are all."""
+    """The whole answer: thoughts, a message and calls, as far as there are any; an answer that is
+    nothing at all is a message. What was cut is the last of them."""
 
     draft: Draft
 
     def make(self, answers: Sequence[Answer]) -> ResponseObject:
         (answer,) = answers
         status = status_of(answer.finish_reason)
-        has_message = bool(answer.text) or not answer.reasoning
-        output: list[Item] = []
-        if answer.reasoning:
-            thoughts_status = "completed" if has_message else status
-            output.append(thoughts_item(new_id("rs_"), thoughts_status, answer.reasoning))
-        if has_message:
-            logprobs = self.draft.text_logprobs(answer.logprobs, 0)
-            output.append(answer_item(new_id("msg_"), status, answer.text, logprobs))
+        *whole, last = self._makers(answer)
+        output = [*(make("completed") for make in whole), last(status)]
         return self.draft.ended(output, answer.finish_reason)
+
+    def _makers(self, answer: Answer) -> list[Callable[[ItemStatus], Item]]:
+        """Of each item, given its status."""
+        makers: list[Callable[[ItemStatus], Item]] = []
+        if answer.reasoning:
+            makers.append(lambda status: thoughts_item(new_id("rs_"), status, answer.reasoning))
+        if answer.text or not (answer.reasoning or answer.calls):
+            logprobs = self.draft.text_logprobs(answer.logprobs, 0)
+            makers.append(lambda status: answer_item(new_id("msg_"), status, answer.text, logprobs))
+        makers += [partial(_call_item, call=call) for call in answer.calls]
+        return makers
+
+
+def _call_item(status: ItemStatus, *, call: ToolCall) -> Item:
+    return call_item(new_id("fc_"), status, call)
 
 
 @dataclass(slots=True)
@@ -71,8 +95,10 @@ class ResponseEvents:
         events = b""
         if delta.reasoning:
             events += self._think(delta.reasoning)
-        if delta.text or self._is_empty_message() or self._has_late_logprobs():
+        if delta.text or self._is_empty_message(delta) or self._has_late_logprobs():
             events += self._answer(delta.text)
+        for call in delta.calls:
+            events += self._call(call)
         return events
 
     def closing(self) -> bytes:
@@ -89,9 +115,9 @@ class ResponseEvents:
         response = self.draft.failed(output, error)
         return named_event(ResponseFailed(response, next(self._numbers)))
 
-    def _is_empty_message(self) -> bool:
+    def _is_empty_message(self, delta: Delta) -> bool:
         """Whether all has come and it is nothing: an answer all the same."""
-        is_last = self._finish_reason is not None
+        is_last = delta.finish_reason is not None and not delta.calls
         return is_last and self._growing is None and not self._done
 
     def _has_late_logprobs(self) -> bool:
@@ -114,6 +140,18 @@ class ResponseEvents:
             events += answer.begin()
         logprobs, self._held_logprobs = self._held_logprobs, []
         return events + (answer.grow(text, logprobs) if text or logprobs else b"")
+
+    def _call(self, delta: CallDelta) -> bytes:
+        """Each call is an item of its own."""
+        events = b""
+        if delta.name is not None:
+            events = self._end_item("completed")
+            self._growing = GrowingCall.at(
+                len(self._done), self._numbers, delta.id or "", delta.name
+            )
+            events += self._growing.begin()
+        assert isinstance(self._growing, GrowingCall)
+        return events + (self._growing.grow(delta.arguments) if delta.arguments else b"")
 
     def _end_item(self, status: ItemStatus) -> bytes:
         """The end of the item under way, if there is one."""

@@ -9,7 +9,8 @@ from msgspec import UNSET, Meta
 
 from service.api.openai.common_schema import Count, ModelId, RelaxedKeywords
 from service.api.openai.format_schema import FormatName, StructuredOutputs
-from service.api.openai.responses.items import Item, Nothing
+from service.api.openai.responses.items import Item
+from service.api.openai.responses.tool_schema import ToolChoice, Tools
 
 LOGPROBS = "message.output_text.logprobs"
 
@@ -30,7 +31,11 @@ Metadata: TypeAlias = Annotated[
 ]
 InputItems: TypeAlias = Annotated[
     list[msgspec.Raw],
-    Meta(min_length=1, description="Items of type `message` (the default) or `reasoning`."),
+    Meta(
+        min_length=1,
+        description="Items of type `message` (the default), `reasoning`, `function_call` or "
+        "`function_call_output`.",
+    ),
 ]
 Status: TypeAlias = Literal["completed", "failed", "in_progress", "incomplete"]
 
@@ -70,13 +75,8 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verbosity: str | None = None
 
 
-class NamedTool(msgspec.Struct, frozen=True):
-    pass
-
-
 class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes the prompt, and what has no part in it without tools. null is the default
-    everywhere."""
+    """What makes the prompt, and what has no part in it. null is the default everywhere."""
 
     model: ModelId
     input: str | InputItems
@@ -85,7 +85,8 @@ class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
     previous_response_id: str | None = None
     reasoning: ReasoningConfig | None = None
     text: TextConfig | None = None
-    tool_choice: str | NamedTool | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
 
 
 class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
@@ -165,8 +166,8 @@ class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
     store: bool
     temperature: float
     text: TextUsed = TextUsed()
-    tool_choice: str
-    tools: Nothing = []
+    tool_choice: ToolChoice
+    tools: Tools
     top_logprobs: int
     top_p: float
     truncation: Literal["disabled"] = "disabled"

@@ -266,8 +266,17 @@ async def test_what_changes_nothing_is_accepted(app: Litestar) -> None:
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"temperature": 1.1}, "temperature"),
         ({"top_k": -1}, "top_k"),
-        ({"tools": [{"name": "f", "input_schema": {}}]}, "tools"),
+        ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+        ({"tools": [{"name": "f", "input_schema": {}, "type": "bash"}]}, "tools[0].type"),
+        ({"tools": [{"name": "f", "input_schema": {}}] * 2}, "Two tools"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
+        (
+            {
+                "tools": [{"name": "f", "input_schema": {}}],
+                "tool_choice": {"type": "tool", "name": "g"},
+            },
+            "'g'",
+        ),
         ({"mcp_servers": []}, "mcp_servers"),
         ({"container": "c"}, "container"),
         ({"service_tier": "priority"}, "service_tier"),
@@ -278,7 +287,29 @@ async def test_what_changes_nothing_is_accepted(app: Litestar) -> None:
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": ""}]}, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "image"),
-        ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "tool_result"),
+        ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "tool_use_id"),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_result", "tool_use_id": "t", "content": ""}],
+                    }
+                ]
+            },
+            "no earlier message",
+        ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}],
+                    }
+                ]
+            },
+            "tool_use",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "thinking", "thinking": "x"}]}]},
             "messages[0].content",

@@ -312,9 +312,16 @@ async def test_what_changes_nothing_is_accepted_and_told(app: Litestar) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"tools": [{"type": "web_search"}]}, "tools", "unsupported_parameter"),
-    ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
-    ({"tool_choice": {"type": "function"}}, "tool_choice", "unsupported_parameter"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0].type", "invalid_value"),
+    ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name", "invalid_value"),
+    (
+        {"tools": [{"type": "function", "name": "f", "parameters": {"not": {}}}]},
+        "tools[0].parameters",
+        "unsupported_schema",
+    ),
+    ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
+    ({"tool_choice": {"type": "function"}}, "tool_choice.name", "missing_parameter"),
+    ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice", "invalid_value"),
     ({"text": {"format": {"type": "json_schema"}}}, "text.format.name", "missing_parameter"),
     ({"text": {"format": {"type": "xml"}}}, "text.format.type", "invalid_value"),
     (
@@ -345,8 +352,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"input": [{"role": "tool", "content": ""}]}, "input[0].role", "invalid_value"),
     (
         {"input": [{"role": "user", "content": ""}, {"type": "function_call", "name": "f"}]},
-        "input[1]",
-        "unsupported_parameter",
+        "input[1].call_id",
+        "missing_parameter",
+    ),
+    (
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": ""}]},
+        "input",
+        "invalid_value",
     ),
     ({"input": [{"id": "msg_1"}]}, "input[0].role", "missing_parameter"),
     (

@@ -24,6 +24,7 @@ def stored(response_id: str, text: str = "") -> StoredResponse:
         store=True,
         temperature=1.0,
         tool_choice="auto",
+        tools=[],
         top_logprobs=0,
         top_p=1.0,
     )
