@@ -13,9 +13,13 @@ from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.dequantize import dequantize, select_rows, unpack_blocks
 from export.checkpoints.ggml.blocks import BlockEncoding, Blocks
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
+from export.decoder.searching import fit
 from export.decoder.tensor_file import as_bfloat16
 
 Bits = Literal[4, 8]
+
+_SEARCHED_AT_ONCE = 1 << 18
+"""Weights that stay in a processor's cache while all is tried on them."""
 
 _LARGEST_BLOCK = 256
 """Beyond it ONNX Runtime has no fast kernel."""
@@ -95,6 +99,22 @@ def quantize(tensor: Tensor, bits: Bits, block_size: int) -> BlockWeight:
     return stack(parts) if len(parts) > 1 else parts[0]
 
 
+def quantize_by_search(tensor: Tensor, block_size: int) -> BlockWeight:
+    """4-bit blocks with zero points, whose scales are searched for; see `searching`."""
+    parts = [
+        _fit_rows(dequantize(tensor, rows), block_size)
+        for rows in _slices_of_rows(tensor, _SEARCHED_AT_ONCE)
+    ]
+    return stack(parts) if len(parts) > 1 else parts[0]
+
+
+def is_in_four_bits(tensor: Tensor) -> bool:
+    """Whether blocks of 4 bits hold `tensor` as it is."""
+    if tensor.groups is not None:
+        return tensor.groups.bits == 4
+    return tensor.encoding.is_block and BLOCK_ENCODINGS[tensor.encoding].fits_four_bits
+
+
 def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
     """Weights of one form over the same inputs as one: their rows below each other."""
     offsets = [part.offsets for part in parts if part.offsets is not None]
@@ -160,10 +180,16 @@ def _carry_blocks(encoding: BlockEncoding, blocks: Blocks) -> BlockWeight:
     return BlockWeight(4, size, _in_blocks(codes, size // 2), scales, offsets)
 
 
-def _slices_of_rows(tensor: Tensor) -> list[slice]:
+def _slices_of_rows(tensor: Tensor, at_once: int = 1 << 22) -> list[slice]:
     """Some four million weights at a time, for what passes through a form that is larger."""
-    step = max(1, (1 << 22) // tensor.shape[1])
+    step = max(1, at_once // tensor.shape[1])
     return [slice(start, start + step) for start in range(0, tensor.shape[0], step)]
+
+
+def _fit_rows(rows: NDArray[np.float32], block_size: int) -> BlockWeight:
+    fitted = fit(rows.reshape(rows.shape[0], -1, block_size))
+    codes = _pack_nibbles(fitted.codes)
+    return BlockWeight(4, block_size, codes, fitted.scales, zero_points=fitted.zero_points)
 
 
 def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> BlockWeight:

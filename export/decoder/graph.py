@@ -58,7 +58,7 @@ def build_decoder(
     target has no kernel for a node.
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
-    storing = Storing(target, spec.hidden_size)
+    storing = Storing(target, spec.hidden_size, precision)
     stored = _WeightOnly(weights, precision, storing, on_matrix)
     layers = Layers(graph, spec, stored)
     embedding = stored.vocabulary(weights.embedding())
@@ -124,6 +124,7 @@ class _WeightOnly:
 
     def _stored(self, linear: Linear, layer: int) -> Weight:
         tensor = self.weights.matrix(linear, layer)
-        weight = self.storing.linear(self.precision.linear(tensor))
+        is_sensitive = linear in self.weights.spec.sensitive(layer)
+        weight = self.storing.linear(self.precision.linear(tensor, is_sensitive=is_sensitive))
         self.on_matrix(tensor, weight)
         return weight

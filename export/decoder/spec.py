@@ -38,6 +38,17 @@ class DecoderSpec:
         """Those of one layer."""
         return self.attention.linears + self.mlp.linears
 
+    def sensitive(self, layer: int) -> tuple[Linear, ...]:
+        """The linears of `layer` whose rounding costs most for their size: what makes queries,
+        keys and values, and in the outer layers and every third between them what ends the MLP.
+
+        Measured by rounding each kind alone; that all others stay in 4 bits is the point of it.
+        """
+        outer = self.num_layers // 8
+        is_outer = layer < outer or layer >= self.num_layers - outer
+        down = (self.mlp.down,) if is_outer or layer % 3 == 0 else ()
+        return self.attention.inputs + down
+
     @property
     def num_parameters(self) -> int:
         """Weights of all matrices; norms and biases do not count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.decoder.blocks import BlockWeight, Weight
+from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.decoder.widening import in_bytes, widen
 
@@ -19,11 +20,17 @@ class Storing:
 
     target: Target
     hidden_size: int
+    precision: Precision
+
+    @property
+    def widens(self) -> bool:
+        """Whether 4-bit weights with offsets become 8-bit ones: not for who asked for 4 bits."""
+        is_small = self.hidden_size <= WIDENED_HIDDEN_SIZE
+        return self.target is Target.CPU and is_small and self.precision is not Precision.INT4
 
     def linear(self, weight: Weight) -> Weight:
         """The weight of a layer's linear."""
-        widens = self.target is Target.CPU and self.hidden_size <= WIDENED_HIDDEN_SIZE
-        if widens and isinstance(weight, BlockWeight) and weight.offsets is not None:
+        if self.widens and isinstance(weight, BlockWeight) and weight.offsets is not None:
             return widen(weight)
         return self.even(weight)
 

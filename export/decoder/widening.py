@@ -47,16 +47,17 @@ def widen(weight: BlockWeight) -> BlockWeight:
 
 
 def in_bytes(weight: BlockWeight) -> BlockWeight:
-    """The symmetric 4-bit `weight` with a byte for each code: the very same numbers."""
+    """The 4-bit `weight` with a byte for each code: the very same numbers."""
     assert weight.bits == 4
-    assert weight.zero_points is None
+    zeros = weight.zero_points
     return BlockWeight(
         bits=8,
         block_size=weight.block_size,
         codes=unpack_nibbles(weight.codes),
         scales=weight.scales,
         offsets=weight.offsets,
-        zero_points=np.full(weight.scales.shape, 8, np.uint8),
+        zero_points=np.full(weight.scales.shape, 8, np.uint8) if zeros is None else zeros,
+        order=weight.order,
     )
 
 
