@@ -46,15 +46,16 @@ def run(job: Job, progress: Progress) -> Exported:
     recipe = _recipe(material, progress)
     with staged(job.models, name, lambda: _say_waiting(name, progress)) as folder:
         require_space(folder, recipe.package_bytes, "the package takes about")
-        verification = recipe.build(folder, progress)
+        outcome = recipe.build(folder, progress)
         facts = Facts(
             name=str(name),
             created=int(time.time()),
             source=_source(material.fetched.origin),
             files=record_files(folder),
+            quality=outcome.quality,
         )
         write_manifest(folder, recipe.manifest(facts))
-    return Exported(name, job.models / name.folder, recipe.precision, verification)
+    return Exported(name, job.models / name.folder, recipe.precision, outcome.summary)
 
 
 def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:

@@ -11,7 +11,7 @@ from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.progress import Progress
 from export.sources.base import Fetched
-from service.store.manifest import AnyManifest, FileRecord, Source
+from service.store.manifest import AnyManifest, FileRecord, Quality, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,15 @@ class Facts:
     created: int
     source: Source
     files: dict[str, FileRecord]
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the weights: for people, and for the manifest where it was measured."""
+
+    summary: str
+    quality: Quality | None = None
 
 
 class Recipe(Protocol):
@@ -58,10 +67,10 @@ class Recipe(Protocol):
         """A generous guess at the size of the package."""
         ...
 
-    def build(self, folder: Path, progress: Progress) -> str:
+    def build(self, folder: Path, progress: Progress) -> Outcome:
         """Writes all files but the manifest, and verifies them as they were written.
 
-        Returns what became of the weights, for people. Raises ExportError.
+        Raises ExportError.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,24 @@ class Verification:
     agreement: float
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a package loses on the verified text, in nats per token: the negative log-likelihood
+    of its `num_tokens` tokens by the reference, and how much larger it is by the package."""
+
+    num_tokens: int
+    reference_nats: float
+    loss_nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What became of a package's numbers."""
+
+    against_reference: Verification
+    cost: Cost
+
+
 def verify_package(
     folder: Path,
     graphs: Graphs,
@@ -50,7 +69,7 @@ def verify_package(
     checkpoint: Checkpoint,
     prompt: list[int],
     precision: Precision,
-) -> Verification:
+) -> Verified:
     """Prefills `prompt` (see `prompt_ids`), decodes greedily, and compares every step with the
     reference; once more with the prompt read by the prefill graph, where there is one.
 
@@ -74,7 +93,7 @@ def verify_package(
         result = _checked(expected, actual, _TOLERANCE_NATS[precision])
         if behind is not None:
             _checked(expected[-NUM_DECODED:], behind, max(0.1, _TOLERANCE_NATS[precision]))
-    return result
+        return Verified(result, measure_cost(expected, actual, prompt))
 
 
 def _checked(expected: Floats, actual: Floats, tolerance_nats: float) -> Verification:
@@ -90,10 +109,31 @@ def _checked(expected: Floats, actual: Floats, tolerance_nats: float) -> Verific
 
 def compare(expected: Floats, actual: Floats) -> Verification:
     """Compares logits `[S, vocab_size]` position by position."""
-    log_expected, log_actual = _log_softmax(expected), _log_softmax(actual)
-    divergence = (np.exp(log_expected) * (log_expected - log_actual)).sum(-1)
+    # One by one, since a vocabulary may be large and they are many.
+    divergence = np.array([_divergence(*pair) for pair in zip(expected, actual, strict=True)])
     agreement = expected.argmax(-1) == actual.argmax(-1)
     return Verification(float(divergence.mean()), float(divergence.max()), float(agreement.mean()))
+
+
+def measure_cost(expected: Floats, actual: Floats, token_ids: Sequence[int]) -> Cost:
+    """From the logits behind each of `token_ids` and what was decoded after them: how likely each
+    of these tokens is after those before it."""
+    wanted = token_ids[1:]
+    if not wanted:
+        return Cost(0, 0.0, 0.0)
+    reference, package = (_nats(logits, wanted) for logits in (expected, actual))
+    return Cost(len(wanted), reference, package - reference)
+
+
+def _nats(logits: Floats, wanted: Sequence[int]) -> float:
+    """Nats per token of `wanted`, the first of which the first logits foretell."""
+    pairs = zip(logits, wanted, strict=False)
+    return float(np.mean([-_log_softmax(row)[token_id] for row, token_id in pairs]))
+
+
+def _divergence(expected: Floats, actual: Floats) -> float:
+    log_expected, log_actual = _log_softmax(expected), _log_softmax(actual)
+    return float((np.exp(log_expected) * (log_expected - log_actual)).sum())
 
 
 def _log_softmax(logits: Floats) -> NDArray[np.float64]:

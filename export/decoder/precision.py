@@ -30,7 +30,23 @@ class Precision(Enum):
     @property
     def bits_per_weight(self) -> int | None:
         """Scales included, rounded up; None where the source decides."""
-        return {"int4": 6, "int8": 9, "fp16": 16, "fp32": 32}.get(self.value)
+        return {"int4": 7, "int8": 9, "fp16": 16, "fp32": 32}.get(self.value)
+
+    @property
+    def treatment(self) -> str:
+        """What becomes of the weights, for people."""
+        match self:
+            case Precision.SOURCE:
+                return "carried as they are"
+            case Precision.INT4:
+                return (
+                    "carried where they have 4 bits, else rounded to 4 bits in blocks of 32, the "
+                    "sensitive ones to 8 in blocks of 64"
+                )
+            case Precision.INT8:
+                return "rounded to 8 bits in blocks of 64"
+            case _:
+                return f"in {self.value}"
 
     def linear(self, tensor: Tensor, *, is_sensitive: bool = False) -> Weight:
         """The weight of a layer's linear, for INT4 in 8 bits if it `is_sensitive`. What is in

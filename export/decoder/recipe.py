@@ -11,6 +11,7 @@ from export.catalog import Entry
 from export.checkpoints.base import Checkpoint, Tensor, TokenizerFiles
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.checkpoints.open import open_checkpoint
+from export.decoder.blocks import is_in_four_bits
 from export.decoder.config import ConfigReader
 from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
@@ -25,8 +26,8 @@ from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
 from export.genai.packaged import Description, write_for_genai
 from export.progress import Progress
-from export.recipe import Facts, Material
-from export.verify import verify_package
+from export.recipe import Facts, Material, Outcome
+from export.verify import Verified, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
 from service.store.manifest import (
@@ -36,14 +37,12 @@ from service.store.manifest import (
     GenerationDefaults,
     Graphs,
     Manifest,
+    Quality,
     Tokens,
 )
 
 DECODER_GRAPH = "model.onnx"
 PREFILL_GRAPH = "prefill.onnx"
-
-REQUANTIZING_COST_NATS = {Precision.INT4: 0.16, Precision.INT8: 0.01}
-"""What rounding its Q4_1 weights again cost SmolLM2-135M on the benchmark's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +102,20 @@ class DecoderRecipe:
         gate = _first_gate(self.spec, self.checkpoint)
         return 0 if gate.encoding.is_block else self.spec.num_parameters * gate.data.itemsize
 
-    def build(self, folder: Path, progress: Progress) -> str:
+    def build(self, folder: Path, progress: Progress) -> Outcome:
         decoder = self._write_decoder(folder, progress)
         prefill = self._write_prefill(folder, decoder, progress)
         graphs = Graphs(decoder=DECODER_GRAPH, prefill=prefill)
         self._write_text_files(folder)
         write_for_genai(folder, decoder, self._description())
         with progress.step("verifying", unit="token"):
-            check = verify_package(
+            verified = verify_package(
                 folder, graphs, self.spec, self.checkpoint, self.prompt, self.precision
             )
             verify_against_transformers(
                 self.material.fetched.path, self.spec, self.checkpoint, self.prompt
             )
-        return (
-            f"against float32, on a short text: KL divergence {check.mean_divergence:.2g} nats per "
-            f"token, the same likeliest token at {check.agreement:.0%} of the positions"
-        )
+        return _outcome(self.precision, verified)
 
     def manifest(self, facts: Facts) -> Manifest:
         spec, tokenizer = self.spec, self.tokenizer
@@ -152,15 +148,17 @@ class DecoderRecipe:
             generation=_generation(self.checkpoint, self.material.entry),
             files=facts.files,
             weights=self.inventory.for_manifest(),
+            quality=facts.quality,
         )
 
     def _warn_of_requantizing(self, progress: Progress) -> None:
-        rounds = self.precision in (Precision.INT4, Precision.INT8)
-        if rounds and _is_quantized(self.spec, self.checkpoint):
+        gate = _first_gate(self.spec, self.checkpoint)
+        is_carried = self.precision is Precision.INT4 and is_in_four_bits(gate)
+        rounds = self.precision in (Precision.INT4, Precision.INT8) and not is_carried
+        if rounds and gate.encoding.is_block:
             progress.warn(
                 f"these weights are quantised already and {self.precision.value} rounds them a "
-                f"second time, which cost SmolLM2-135M {REQUANTIZING_COST_NATS[self.precision]} "
-                "nats per token; --precision source costs nothing"
+                "second time; --precision source costs nothing"
             )
 
     def _description(self) -> Description:
@@ -224,6 +222,25 @@ class DecoderRecipe:
             # Replaced is what JSON can escape and UTF-8 cannot hold.
             template = self.tokenizer.chat_template.encode(errors="replace")
             (folder / CHAT_TEMPLATE_NAME).write_bytes(template)
+
+
+def _outcome(precision: Precision, verified: Verified) -> Outcome:
+    check, cost = verified.against_reference, verified.cost
+    quality = Quality(
+        treatment=precision.treatment,
+        text_tokens=cost.num_tokens,
+        reference_nats=cost.reference_nats,
+        loss_nats=cost.loss_nats,
+        divergence_nats=check.mean_divergence,
+        agreement=check.agreement,
+    )
+    return Outcome(
+        f"weights {quality.treatment}; against float32, on {cost.num_tokens} tokens of text: "
+        f"{cost.loss_nats:+.3f} nats per token to {cost.reference_nats:.3f}, KL divergence "
+        f"{check.mean_divergence:.2g}, the same likeliest token at {check.agreement:.0%} of the "
+        "positions",
+        quality,
+    )
 
 
 def _default_precision(spec: DecoderSpec, checkpoint: Checkpoint) -> Precision:

@@ -20,7 +20,7 @@ class Storing:
 
     target: Target
     hidden_size: int
-    precision: Precision
+    precision: Precision = Precision.SOURCE
 
     @property
     def widens(self) -> bool:

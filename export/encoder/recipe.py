@@ -19,7 +19,7 @@ from export.encoder.verify import verify_encoder
 from export.encoder.written import WrittenEncoder
 from export.errors import ExportError
 from export.progress import Progress
-from export.recipe import Facts, Job, Material
+from export.recipe import Facts, Job, Material, Outcome
 from service.store.manifest import (
     TOKENIZER_NAME,
     EncoderGraphs,
@@ -61,7 +61,7 @@ class EncoderRecipe:
         files = list(self.material.fetched.path.glob("*.safetensors"))
         return sum(file.stat().st_size for file in files) * 5 // 2
 
-    def build(self, folder: Path, progress: Progress) -> str:
+    def build(self, folder: Path, progress: Progress) -> Outcome:
         with progress.step("loading", unit="token"):
             reference = TorchEncoder(self.material.fetched.path, self.spec)
         with progress.step("building", unit="token"):
@@ -69,7 +69,7 @@ class EncoderRecipe:
             (folder / TOKENIZER_NAME).write_bytes(reference.tokenizer_json())
         with progress.step("verifying", unit="token"):
             written = WrittenEncoder(folder / ENCODER_GRAPH, folder / TOKENIZER_NAME, self.pad_id)
-            return verify_encoder(written, reference, self.spec, _texts(), self.precision)
+            return Outcome(verify_encoder(written, reference, self.spec, _texts(), self.precision))
 
     def manifest(self, facts: Facts) -> EncoderManifest:
         spec = self.spec

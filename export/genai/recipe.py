@@ -21,7 +21,7 @@ from export.genai.servable import KV_DTYPES, external_files, require_servable
 from export.genai.values import type_of
 from export.genai.verify import verify_import
 from export.progress import Progress
-from export.recipe import Facts, Job, Material
+from export.recipe import Facts, Job, Material, Outcome
 from export.sources.genai_files import GENAI_CONFIG
 from export.verify_prompt import prompt_ids
 from service.store.manifest import (
@@ -68,7 +68,7 @@ class GenaiRecipe:
         graph_bytes: int = self.graph.ByteSize()
         return sum(path.stat().st_size for path in self._files()) + graph_bytes
 
-    def build(self, folder: Path, progress: Progress) -> str:
+    def build(self, folder: Path, progress: Progress) -> Outcome:
         with progress.step("copying") as step:
             for path in self._files():
                 # Their modes and times are those of a download, which a package does not share.
@@ -81,8 +81,10 @@ class GenaiRecipe:
         decoder = self.config.model.decoder
         onnx.save(from_genai(self.graph, decoder), folder / SERVED_GRAPH)
         with progress.step("verifying", unit="token"):
-            return verify_import(
-                folder / decoder.filename, folder / SERVED_GRAPH, decoder, self.prompt
+            return Outcome(
+                verify_import(
+                    folder / decoder.filename, folder / SERVED_GRAPH, decoder, self.prompt
+                )
             )
 
     def manifest(self, facts: Facts) -> Manifest:

@@ -88,6 +88,22 @@ class StoredWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     lossless: bool
 
 
+class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What storing the weights so costs, measured against float32 on a fixed text.
+
+    Nats are per token: `reference_nats` is the negative log-likelihood of the text in float32,
+    `loss_nats` how much larger it is here, `divergence_nats` the mean Kullback-Leibler divergence.
+    `agreement` is the share of positions where both find the same token likeliest.
+    """
+
+    treatment: str
+    text_tokens: Annotated[int, msgspec.Meta(ge=0)]
+    reference_nats: float
+    loss_nats: float
+    divergence_nats: float
+    agreement: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     size: Annotated[int, msgspec.Meta(ge=0)]
     sha256: Sha256
@@ -179,6 +195,7 @@ class Manifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only=True):
     capabilities: tuple[str, ...] = ("completion",)
     generation: GenerationDefaults = GenerationDefaults()
     weights: tuple[StoredWeights, ...] = ()
+    quality: Quality | None = None
     kind: Literal["decoder"] = "decoder"
 
     @property

@@ -28,7 +28,8 @@ def _verify(
     graphs = Graphs(decoder=graph.name)
     spec = read_spec(checkpoint.config)
     prompt = prompt_ids(checkpoint.tokenizer().tokenizer_json, spec)
-    return verify_package(graph.parent, graphs, spec, checkpoint, prompt, precision)
+    verified = verify_package(graph.parent, graphs, spec, checkpoint, prompt, precision)
+    return verified.against_reference
 
 
 def _build(folder: Path, checkpoint: Checkpoint, precision: Precision = Precision.FP32) -> Path:

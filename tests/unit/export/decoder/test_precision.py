@@ -30,7 +30,6 @@ def test_integers_are_blocks_of_a_width_and_a_size(
     ):
         assert isinstance(weight, BlockWeight)
         assert (weight.bits, weight.block_size) == expected
-        assert weight.offsets is None
 
 
 @pytest.mark.parametrize("tensor", TENSORS, ids=lambda tensor: tensor.name)
@@ -41,6 +40,20 @@ def test_floats_are_dense(tensor: Tensor, precision: Precision, dtype: type[np.g
     for weight in (precision.linear(tensor), precision.vocabulary(tensor)):
         assert isinstance(weight, DenseWeight)
         assert weight.values.dtype == dtype
+
+
+def test_four_bits_are_not_rounded_to_four_bits() -> None:
+    tensor = block_tensor(Encoding.Q4_1, SHAPE)
+    for is_sensitive in (False, True):
+        weight = Precision.INT4.linear(tensor, is_sensitive=is_sensitive)
+        np.testing.assert_allclose(value_of(weight), dequantize(tensor), rtol=0, atol=1e-7)
+
+
+def test_sensitive_linears_have_eight_bits_among_those_of_four() -> None:
+    for tensor in (dense_tensor(SHAPE), block_tensor(Encoding.Q8_0, SHAPE)):
+        weight = Precision.INT4.linear(tensor, is_sensitive=True)
+        assert isinstance(weight, BlockWeight)
+        assert (weight.bits, weight.block_size) == (8, 64)
 
 
 @pytest.mark.parametrize("tensor", TENSORS, ids=lambda tensor: tensor.name)
