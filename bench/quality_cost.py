@@ -1,4 +1,5 @@
-"""What each kind of package loses against float32, in nats per token of the English text."""
+"""What each kind of package loses against float32, in nats per token of the English text, and how
+large it is."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ from service.runtime.sessions import share_threads
 VARIANTS = tuple(variant for variant in Variant if variant is not Variant.EMBEDDER)
 
 LIMIT_NATS = 0.01
+LIMIT_INT4_NATS = 0.05
 
 _COMPARED = {
     Variant.DEFAULT: ("default package", LIMIT_NATS),
     Variant.INT8_PREFILL: ("int8 prefill package", LIMIT_NATS),
     Variant.INT8: ("--precision int8", None),
-    Variant.INT4: ("--precision int4", None),
+    Variant.INT4: ("--precision int4", LIMIT_INT4_NATS),
+    Variant.FP16: ("--precision fp16", LIMIT_NATS),
 }
 
 
@@ -38,7 +41,17 @@ def measure(setup: Setup) -> list[Measurement]:
             )
             for variant, (name, limit) in _COMPARED.items()
         ),
+        *(
+            Measurement(
+                f"size: {name}", "MB", (setup.package(variant).manifest.weights_bytes / 1e6,)
+            )
+            for variant, name in _names().items()
+        ),
     ]
+
+
+def _names() -> dict[Variant, str]:
+    return {Variant.FP32: "float32", **{key: name for key, (name, _) in _COMPARED.items()}}
 
 
 def _nats(setup: Setup, variant: Variant) -> float:

@@ -35,6 +35,7 @@ class Variant(Enum):
     INT8_PREFILL = "-p8"
     INT8 = "-int8"
     INT4 = "-int4"
+    FP16 = "-fp16"
     FP32 = "-fp32"
     EMBEDDER = "all-minilm"
 

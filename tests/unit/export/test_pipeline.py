@@ -102,6 +102,21 @@ def test_a_manifest_says_what_the_engine_needs(models: Path) -> None:
     assert manifest.graphs.prefill is None
 
 
+@pytest.mark.parametrize("precision", list(Precision))
+def test_a_manifest_says_what_was_done_and_what_it_cost(models: Path, precision: Precision) -> None:
+    exported = _export(models, TIED, precision=precision)
+    quality = Store(models).decoder("tiny_llama_a").manifest.quality
+    assert quality is not None
+    assert quality.treatment == precision.treatment
+    assert quality.treatment in exported.verification
+    assert quality.text_tokens > 100
+    # Random weights foretell nothing: as good as guessing among 258 tokens, or worse.
+    assert quality.reference_nats > 5
+    exact = precision in (Precision.SOURCE, Precision.FP16, Precision.FP32)
+    assert abs(quality.loss_nats) < (1e-4 if exact else 0.1)
+    assert quality.agreement <= 1
+
+
 def test_a_source_is_named_without_this_machines_paths(models: Path) -> None:
     manifest = _manifest(models, TIED)
     assert (manifest.source.kind, manifest.source.location) == ("folder", "tiny_llama_a")

@@ -15,7 +15,7 @@ from export.checkpoints.open import open_checkpoint
 from export.decoder.families import read_spec
 from export.decoder.precision import Precision
 from export.errors import ExportError
-from export.verify import Verification, compare, verify_package
+from export.verify import Verification, compare, measure_cost, verify_package
 from export.verify_prompt import prompt_ids
 from service.store.manifest import Graphs
 from tests.unit.export.decoder.tiny import build
@@ -74,6 +74,17 @@ def test_another_models_package_is_refused(tmp_path: Path, precision: Precision)
     graph = _build(tmp_path, open_checkpoint(source), precision)
     with pytest.raises(ExportError, match="computes something else than the weights"):
         _verify(graph, checkpoint, precision)
+
+
+def test_the_cost_is_that_of_the_tokens_themselves() -> None:
+    """Logits of two kinds for three tokens of four; of what was decoded behind them, none."""
+    sure = np.log(np.array([[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1], [0.25] * 4], np.float32))
+    unsure = np.log(np.full((3, 4), 0.25, np.float32))
+    cost = measure_cost(sure, unsure, [0, 1, 2])
+    assert cost.num_tokens == 2
+    assert cost.reference_nats == pytest.approx(-np.log(0.7), abs=1e-6)
+    assert cost.loss_nats == pytest.approx(np.log(0.7 / 0.25), abs=1e-6)
+    assert measure_cost(sure[:1], unsure[:1], [3]).num_tokens == 0
 
 
 def test_swapped_layers_are_refused(tmp_path: Path) -> None:
