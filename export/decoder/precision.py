@@ -32,22 +32,6 @@ class Precision(Enum):
         """Scales included, rounded up; None where the source decides."""
         return {"int4": 7, "int8": 9, "fp16": 16, "fp32": 32}.get(self.value)
 
-    @property
-    def treatment(self) -> str:
-        """What becomes of the weights, for people."""
-        match self:
-            case Precision.SOURCE:
-                return "carried as they are"
-            case Precision.INT4:
-                return (
-                    "carried where they have 4 bits, else rounded to 4 bits in blocks of 32, the "
-                    "sensitive ones to 8 in blocks of 64"
-                )
-            case Precision.INT8:
-                return "rounded to 8 bits in blocks of 64"
-            case _:
-                return f"in {self.value}"
-
     def linear(self, tensor: Tensor, *, is_sensitive: bool = False) -> Weight:
         """The weight of a layer's linear, for INT4 in 8 bits if it `is_sensitive`. What is in
         4 bits already is carried, since rounding it again would cost much and save nothing."""

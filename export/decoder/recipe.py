@@ -115,7 +115,7 @@ class DecoderRecipe:
             verify_against_transformers(
                 self.material.fetched.path, self.spec, self.checkpoint, self.prompt
             )
-        return _outcome(self.precision, verified)
+        return _outcome(verified)
 
     def manifest(self, facts: Facts) -> Manifest:
         spec, tokenizer = self.spec, self.tokenizer
@@ -224,10 +224,9 @@ class DecoderRecipe:
             (folder / CHAT_TEMPLATE_NAME).write_bytes(template)
 
 
-def _outcome(precision: Precision, verified: Verified) -> Outcome:
+def _outcome(verified: Verified) -> Outcome:
     check, cost = verified.against_reference, verified.cost
     quality = Quality(
-        treatment=precision.treatment,
         text_tokens=cost.num_tokens,
         reference_nats=cost.reference_nats,
         loss_nats=cost.loss_nats,
@@ -235,7 +234,7 @@ def _outcome(precision: Precision, verified: Verified) -> Outcome:
         agreement=check.agreement,
     )
     return Outcome(
-        f"weights {quality.treatment}; against float32, on {cost.num_tokens} tokens of text: "
+        f"against float32, on {cost.num_tokens} tokens of text: "
         f"{cost.loss_nats:+.3f} nats per token to {cost.reference_nats:.3f}, KL divergence "
         f"{check.mean_divergence:.2g}, the same likeliest token at {check.agreement:.0%} of the "
         "positions",

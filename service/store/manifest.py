@@ -89,14 +89,13 @@ class StoredWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What storing the weights so costs, measured against float32 on a fixed text.
+    """What storing its weights so costs a package, measured against float32 on a fixed text.
 
     Nats are per token: `reference_nats` is the negative log-likelihood of the text in float32,
     `loss_nats` how much larger it is here, `divergence_nats` the mean Kullback-Leibler divergence.
     `agreement` is the share of positions where both find the same token likeliest.
     """
 
-    treatment: str
     text_tokens: Annotated[int, msgspec.Meta(ge=0)]
     reference_nats: float
     loss_nats: float
