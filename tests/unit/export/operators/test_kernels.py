@@ -8,7 +8,7 @@ import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from export.decoder.builder import OPSET
-from export.operators.kernels import Kernels, Row, signature
+from export.operators.kernels import Kernels, ProviderName, Row, signature
 from export.operators.value_types import NAMES
 
 KERNELS = Kernels.load()
@@ -17,7 +17,7 @@ TYPES = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "bool": "bool"} |
 }
 
 
-def _kernels_of(name: str, version: int) -> list[dict[str, set[str]]]:
+def _kernels_of(name: str, version: int, provider: str) -> list[dict[str, set[str]]]:
     """The runtime's own kernels: by ONNX Runtime's rule an open range serves its first version."""
     domain, _, op = name.rpartition(".")
     found = []
@@ -25,10 +25,24 @@ def _kernels_of(name: str, version: int) -> list[dict[str, set[str]]]:
         first, last = kernel.version_range
         is_open = last == 2**31 - 1
         serves = first == version or (first < version <= last and not is_open)
-        if (kernel.domain or "ai.onnx") == domain and kernel.op_name == op and serves:
+        is_it = (kernel.domain or "ai.onnx", kernel.op_name, kernel.provider) == (
+            *(domain, op),
+            provider,
+        )
+        if is_it and serves:
             constraints = kernel.type_constraints.items()
             found.append({letter: _types(names) for letter, names in constraints})
     return found
+
+
+def _listed() -> list[tuple[ProviderName, str]]:
+    """The providers whose kernels the installed runtime lists; one built for CUDA lists its too."""
+    listed = {kernel.provider for kernel in state.get_all_opkernel_def()}
+    names: list[tuple[ProviderName, str]] = [
+        ("cpu", "CPUExecutionProvider"),
+        ("cuda", "CUDAExecutionProvider"),
+    ]
+    return [each for each in names if each[1] in listed]
 
 
 def _types(names: list[str]) -> set[str]:
@@ -36,13 +50,19 @@ def _types(names: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(KERNELS.operators))
-def test_the_rows_of_the_processor_are_the_installed_runtimes(name: str) -> None:
+@pytest.mark.parametrize(("device", "provider"), _listed())
+def test_the_rows_are_the_installed_runtimes_own(
+    name: str, device: ProviderName, provider: str
+) -> None:
     operator = KERNELS.operators[name]
-    actual = _kernels_of(name, operator.version)
-    for row in operator.cpu:
+    actual = _kernels_of(name, operator.version, provider)
+    for row in operator.rows(device):
         for combination in _combinations(row):
             assert any(_takes(kernel, combination) for kernel in actual), combination
-    rows = [{letter: set(types.split()) for letter, types in row.items()} for row in operator.cpu]
+    rows = [
+        {letter: set(types.split()) for letter, types in row.items()}
+        for row in operator.rows(device)
+    ]
     for kernel in actual:
         if all(kernel.values()):  # else it is for types that the table does not mention
             assert any(_within(kernel, row) for row in rows), kernel
@@ -62,7 +82,7 @@ def _takes(kernel: dict[str, set[str]], combination: dict[str, str]) -> bool:
 
 
 def _within(kernel: dict[str, set[str]], row: dict[str, set[str]]) -> bool:
-    return all(types <= row[letter] for letter, types in kernel.items())
+    return all(types <= row.get(letter, types) for letter, types in kernel.items())
 
 
 @pytest.mark.parametrize("name", sorted(KERNELS.operators))
