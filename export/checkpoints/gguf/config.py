@@ -71,11 +71,19 @@ def _read_sizes(gguf: GgufFile, prefix: str) -> Model:
     return Model(
         gguf=gguf,
         prefix=prefix,
-        num_layers=positive(metadata, f"{prefix}.block_count"),
+        num_layers=_read_num_layers(gguf, f"{prefix}.block_count"),
         num_heads=num_heads,
         hidden_size=hidden_size,
         head_dim=_read_head_dim(metadata, prefix, hidden_size // num_heads),
     )
+
+
+def _read_num_layers(gguf: GgufFile, key: str) -> int:
+    """Checked against the tensors, since the config lists what each layer is."""
+    num_layers = positive(gguf.metadata, key)
+    if num_layers > len(gguf.tensors):
+        raise gguf.metadata.error(key, f"is {num_layers}, more than there are tensors")
+    return num_layers
 
 
 def _read_head_dim(metadata: Metadata, prefix: str, default: int) -> int:

@@ -135,6 +135,7 @@ HALVES = StoredTensor(GGML_F16, (HALF_HEAD,), bytes(2 * HALF_HEAD))
         ),
         ({"split.count": 3}, {}, "one part of a split model"),
         ({"llama.block_count": 0}, {}, "'llama.block_count' is 0"),
+        ({"llama.block_count": 2**32 - 1}, {}, "is 4294967295, more than there are tensors"),
         ({"llama.block_count": True}, {}, "is not one whole number"),
         ({"llama.block_count": np.ones(3, "<u4")}, {}, "is not one whole number"),
         ({"llama.attention.head_count": 3}, {}, "has the shape .*expected 30 rows"),
