@@ -12,6 +12,7 @@ from export.checkpoints.folder import ModelFolder
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.encoder.int8 import quantize_linears
+from export.encoder.known import complete
 from export.encoder.libraries import require_libraries
 from export.encoder.spec import EncoderSpec, read_encoder_spec
 from export.encoder.torch_encoder import TorchEncoder
@@ -84,7 +85,9 @@ class EncoderRecipe:
             tokens=EncoderTokens(pad=self.pad_id),
             graphs=EncoderGraphs(encoder=ENCODER_GRAPH),
             capabilities=("rerank",) if spec.embedding is None else ("embedding",),
-            embedding=spec.embedding,
+            embedding=(
+                None if spec.embedding is None else complete(spec.embedding, self.material.entry)
+            ),
             files=facts.files,
         )
 
