@@ -70,6 +70,7 @@ def _job(options: argparse.Namespace) -> Job:
         offline=options.offline or is_offline(os.environ),
         int8_prefill=options.prefill == "int8",
         target=Target(options.target),
+        context_length=options.context,
     )
 
 
@@ -118,6 +119,13 @@ def _parser() -> argparse.ArgumentParser:
         default="cpu",
         help="the device whose kernels the graph is made for: cpu (float32, the default, since "
         "every machine has one), cuda or directml (float16, which their attention wants)",
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="TOKENS",
+        help="the longest sequence to serve (default: what the model was trained for; where it "
+        "rotates by other factors beyond some length, as Phi-3.5 does, that length)",
     )
     parser.add_argument(
         "--prefill",

@@ -83,6 +83,8 @@ def _recipe(material: Material, progress: Progress) -> Recipe:
     if is_genai(material.fetched.path):
         return GenaiRecipe.read(material)
     if is_encoder(material.fetched.path):
+        if material.job.context_length is not None:
+            raise ExportError("--context is for models that generate text")
         return EncoderRecipe.read(material)
     return DecoderRecipe.read(material, progress)
 

@@ -26,6 +26,7 @@ class Job:
     offline: bool = False
     int8_prefill: bool = False
     target: Target = Target.CPU
+    context_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

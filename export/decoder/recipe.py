@@ -13,9 +13,10 @@ from export.checkpoints.ggml.table import BLOCK_ENCODINGS
 from export.checkpoints.open import open_checkpoint
 from export.decoder.blocks import is_in_four_bits
 from export.decoder.config import ConfigReader
+from export.decoder.context import warn_of_long_context, with_context
 from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
-from export.decoder.int8_prefill import build_int8_prefill
+from export.decoder.int8_prefill import build_int8_prefill, require_int8_prefill
 from export.decoder.inventory import Inventory
 from export.decoder.precision import Precision
 from export.decoder.prefill import derive_prefill, gains_from_prefill_graph
@@ -62,7 +63,10 @@ class DecoderRecipe:
         """Raises ExportError where the weights cannot become what is asked for."""
         job = material.job
         checkpoint = open_checkpoint(material.fetched.path)
-        spec = read_spec(checkpoint.config)
+        trained = read_spec(checkpoint.config)
+        spec = with_context(trained, job.context_length)
+        if job.int8_prefill:
+            require_int8_prefill(spec)
         tokenizer = checkpoint.tokenizer()
         recipe = cls(
             material=material,
@@ -75,6 +79,8 @@ class DecoderRecipe:
             precision=job.precision or _default_precision(spec, checkpoint),
         )
         recipe._warn_of_requantizing(progress)
+        if job.context_length is None:
+            warn_of_long_context(trained, spec, progress)
         return recipe
 
     @property

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from export.checkpoints.base import Checkpoint
 from export.checkpoints.open import open_checkpoint
+from export.decoder.context import with_context
 from export.decoder.families import FAMILIES, read_spec
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
@@ -85,7 +86,7 @@ def check_every_way(folder: Path, spec: DecoderSpec, expected: Floats) -> None:
 
 def test_logits_are_those_of_transformers(tmp_path: Path, config: Config) -> None:
     model = random_model(config, tmp_path)
-    spec = read_spec(open_checkpoint(tmp_path).config)
+    spec = with_context(read_spec(open_checkpoint(tmp_path).config), None)
     check_every_way(tmp_path, spec, logits_of(model, TOKENS[:NUM_TOKENS]))
 
 
@@ -94,9 +95,7 @@ def test_a_longer_context_takes_the_long_factors(tmp_path: Path, name: str) -> N
     """transformers takes them for every sequence that is longer, a package for all it serves."""
     model = random_model(CONFIGS[name], tmp_path)
     config = open_checkpoint(tmp_path).config
-    assert read_spec(config).context_length == 32
-    spec = read_spec(config, 64)
-    check_every_way(tmp_path, spec, logits_of(model, TOKENS))
+    check_every_way(tmp_path, read_spec(config), logits_of(model, TOKENS))
 
 
 def test_every_family_that_is_supported_is_tested() -> None:
