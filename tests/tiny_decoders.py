@@ -131,6 +131,18 @@ CONFIGS: Mapping[str, Config] = {
         layer_types=["full_attention", "sliding_attention"],
         final_logit_softcapping=3.0,
     ),
+    "mixtral": _config(
+        "mixtral", UNTIED, sliding_window=WINDOW, num_local_experts=4, num_experts_per_tok=2
+    ),
+    "qwen3_moe": _config(
+        "qwen3_moe",
+        TIED,
+        head_dim=32,
+        num_experts=6,
+        num_experts_per_tok=3,
+        moe_intermediate_size=48,
+        norm_topk_prob=True,
+    ),
     "olmo2": _config("olmo2", UNTIED),
     "olmo2 with biases": _config("olmo2", TIED, attention_bias=True),
     "starcoder2": _config("starcoder2", TIED, sliding_window=WINDOW),

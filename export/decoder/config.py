@@ -100,6 +100,13 @@ class ConfigReader:
         """Whether it is there and not null."""
         return self.values.get(key) is not None
 
+    def has_items(self, key: str) -> bool:
+        """Whether it is a list of at least one thing."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, list):
+            raise self._wrong(key, value, "a list")
+        return bool(value)
+
     def without(self, *keys: str) -> ConfigReader:
         """The same config, these keys missing."""
         left = {key: value for key, value in self.values.items() if key not in keys}

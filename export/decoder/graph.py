@@ -25,7 +25,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.checkpoints.base import Tensor
-from export.decoder.blocks import Weight
+from export.decoder.blocks import DenseWeight, Weight, densify
 from export.decoder.builder import INT64, GraphBuilder
 from export.decoder.directml import shape_for_directml
 from export.decoder.head import write_head
@@ -114,6 +114,18 @@ class _WeightOnly:
 
     def vector(self, name: str, size: int, layer: int) -> NDArray[np.float32]:
         return self.weights.vector(name, size, layer)
+
+    def weight(self, linear: Linear, layer: int) -> Weight:
+        tensor = self.weights.matrix(linear, layer)
+        weight = self.precision.linear(tensor)
+        self.on_matrix(tensor, weight)
+        return weight
+
+    def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
+        tensor = self.weights.matrix(linear, layer)
+        weight = densify(tensor, np.float32)
+        self.on_matrix(tensor, weight)
+        return weight
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
         stored = [self._stored(each, layer) for each in linears]

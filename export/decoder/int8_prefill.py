@@ -18,9 +18,10 @@ import onnx
 from numpy.typing import NDArray
 
 from export.checkpoints.dequantize import dequantize
+from export.decoder.blocks import DenseWeight, Weight, densify
 from export.decoder.builder import CONTRIB, GraphBuilder, initializers
 from export.decoder.layers import Layers
-from export.decoder.parts import Linear, Norm
+from export.decoder.parts import Linear, Mlp, Norm
 from export.decoder.precision import Precision
 from export.decoder.smoothing import Smoothing, site_of
 from export.decoder.spec import DecoderSpec
@@ -48,8 +49,9 @@ _SMALLEST_SCALE = 1e-10
 def require_int8_prefill(spec: DecoderSpec) -> None:
     """Raises ExportError for a decoder whose activations cannot be smoothed at no cost: a norm has
     to be before both branches of a layer, and the MLP to be gated."""
-    norms = spec.norms
-    if norms.before_attention is None or norms.before_mlp is None or not spec.mlp.is_gated:
+    norms, mlp = spec.norms, spec.mlp
+    is_gated = isinstance(mlp, Mlp) and mlp.is_gated
+    if norms.before_attention is None or norms.before_mlp is None or not is_gated:
         raise ExportError(f"an int8 prefill graph is not supported for {spec.family} models")
 
 
@@ -92,6 +94,12 @@ class _Int8:
 
     def vector(self, name: str, size: int, layer: int) -> Floats:
         return self.weights.vector(name, size, layer)
+
+    def weight(self, linear: Linear, layer: int) -> Weight:
+        return self.plain_weight(linear, layer)
+
+    def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
+        return densify(self.weights.matrix(linear, layer), np.float32)
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
         matrix = self._matrix(linears, layer)
@@ -139,7 +147,9 @@ class _Int8:
     @property
     def _up(self) -> slice:
         """The rows of gate and up that are up's."""
-        return slice(self.weights.spec.mlp.down.shape[1], None)
+        mlp = self.weights.spec.mlp
+        assert isinstance(mlp, Mlp)
+        return slice(mlp.down.shape[1], None)
 
 
 def _quantize_rows(graph: GraphBuilder, x: str) -> tuple[str, str]:

@@ -12,10 +12,11 @@ import numpy as np
 from export.decoder.attention import add_rope_tables, declare_cache, write_attention
 from export.decoder.blocks import Weight
 from export.decoder.builder import INT64, Dim, GraphBuilder
+from export.decoder.experts import write_experts
 from export.decoder.linear import embed
 from export.decoder.mlp import write_mlp
 from export.decoder.norms import add_and_norm, norm
-from export.decoder.parts import Norm
+from export.decoder.parts import Experts, Norm
 from export.decoder.spec import DecoderSpec
 from export.decoder.writer import LayerWriter
 
@@ -63,8 +64,14 @@ class Layers:
         )
         branch = self._branch(f"{name}.attention", spec.norms.after_attention, layer, out)
         residual, x = self.add(f"{name}.mlp_norm", spec.norms.before_mlp, layer, residual, branch)
-        out = write_mlp(self.graph, self.writer, spec.mlp, layer, f"{name}.mlp", x)
+        out = self._mlp(layer, f"{name}.mlp", x)
         return residual, self._branch(f"{name}.mlp", spec.norms.after_mlp, layer, out)
+
+    def _mlp(self, layer: int, name: str, x: str) -> str:
+        mlp = self.spec.mlp
+        if isinstance(mlp, Experts):
+            return write_experts(self.graph, self.writer, mlp, layer, name, x)
+        return write_mlp(self.graph, self.writer, mlp, layer, name, x)
 
     def add(
         self, name: str, kind: Norm | None, layer: int | None, residual: str, branch: str

@@ -75,3 +75,12 @@ def softmax(x: Floats, sinks: Floats | None = None) -> Floats:
         total = total + np.exp(sinks[:, None, None] - largest)
     weights /= total
     return weights
+
+
+def routing(logits: Floats, num_active: int) -> Floats:
+    """Softmax over the `num_active` largest logits of each row, zero elsewhere."""
+    smallest = np.sort(logits, axis=-1)[:, -num_active, None]
+    chosen = np.where(logits >= smallest, logits, -np.inf)
+    shares: Floats = np.exp(chosen - chosen.max(-1, keepdims=True))
+    shares /= shares.sum(-1, keepdims=True)
+    return shares

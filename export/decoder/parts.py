@@ -127,6 +127,20 @@ class Mlp:
 
 
 @dataclass(frozen=True, slots=True)
+class Experts:
+    """A mixture of `mlps`, gated by SiLU and alike in shape: a token goes through the `num_active`
+    for which `router` has the largest logits, weighted by the softmax of these."""
+
+    router: Linear
+    num_active: int
+    mlps: tuple[Mlp, ...]
+
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        return (self.router, *(linear for mlp in self.mlps for linear in mlp.linears))
+
+
+@dataclass(frozen=True, slots=True)
 class LayerNorms:
     """Where a layer normalises: what goes into its two branches, and what comes out of them."""
 

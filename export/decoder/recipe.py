@@ -259,7 +259,7 @@ def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
 
 def _first_gate(spec: DecoderSpec, checkpoint: Checkpoint) -> Tensor:
     """A weight that is stored as most are."""
-    return checkpoint.tensor(spec.mlp.inputs[0].name.format(i=0) + ".weight")
+    return checkpoint.tensor(spec.typical_linear.name.format(i=0) + ".weight")
 
 
 def _tensor_file(graph: Path) -> TensorFile:

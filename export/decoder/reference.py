@@ -20,9 +20,10 @@ from export.decoder.numpy_ops import (
     causal_mask,
     normalize,
     rotate,
+    routing,
     softmax,
 )
-from export.decoder.parts import Linear, Norm, RopeSpec
+from export.decoder.parts import Experts, Linear, Mlp, Norm, RopeSpec
 from export.decoder.rope import rope_tables
 from export.decoder.spec import DecoderSpec
 from export.decoder.weights import Weights
@@ -71,9 +72,7 @@ class Reference:
             x = x + share * self._norm(norms.after_attention, layer, branch)
             normed = self._norm(norms.before_mlp, layer, x)
             observe(layer, "mlp", normed)
-            inner = self._inner(layer, normed)
-            observe(layer, "down", inner)
-            branch = self._linear(layer, inner, self.spec.mlp.down)
+            branch = self._mlp(layer, normed, observe)
             x = x + share * self._norm(norms.after_mlp, layer, branch)
         return x
 
@@ -128,9 +127,28 @@ class Reference:
             return None
         return self._weights.vector(attention.sinks, attention.num_heads, layer)
 
-    def _inner(self, layer: int, x: Floats) -> Floats:
-        """What goes into the MLP's last linear."""
+    def _mlp(self, layer: int, x: Floats, observe: Observer) -> Floats:
         mlp = self.spec.mlp
+        if isinstance(mlp, Experts):
+            return self._experts(layer, mlp, x)
+        inner = self._inner(layer, mlp, x)
+        observe(layer, "down", inner)
+        return self._linear(layer, inner, mlp.down)
+
+    def _experts(self, layer: int, experts: Experts, x: Floats) -> Floats:
+        """The sum of what the chosen experts of each token make of it, each by its share."""
+        shares = routing(self._linear(layer, x, experts.router), experts.num_active)
+        total = np.zeros_like(x)
+        for index, mlp in enumerate(experts.mlps):
+            (tokens,) = np.nonzero(shares[:, index])
+            if len(tokens):
+                inner = self._inner(layer, mlp, x[tokens])
+                out = self._linear(layer, inner, mlp.down)
+                total[tokens] += shares[tokens, index, None] * out
+        return total
+
+    def _inner(self, layer: int, mlp: Mlp, x: Floats) -> Floats:
+        """What goes into the MLP's last linear."""
         inner = self._linear(layer, x, *mlp.inputs)
         if not mlp.is_gated:
             return activated(inner, mlp.activation)

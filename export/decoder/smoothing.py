@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from export.checkpoints.dequantize import dequantize
-from export.decoder.parts import Linear
+from export.decoder.parts import Experts, Linear
 from export.decoder.reference import Reference, Site
 from export.decoder.spec import DecoderSpec
 from export.decoder.weights import Weights
@@ -46,6 +46,8 @@ def site_of(spec: DecoderSpec, linear: Linear) -> Site | None:
     """Where `linear` reads its input, if that is smoothed."""
     if linear in spec.attention.inputs:
         return "attention"
+    if isinstance(spec.mlp, Experts):
+        return None
     if linear in spec.mlp.inputs:
         return "mlp"
     return "down" if linear == spec.mlp.down else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.decoder.parts import UNSCALED, Attention, LayerNorms, Linear, Mlp, Norm, Scales
+from export.decoder.parts import UNSCALED, Attention, Experts, LayerNorms, Linear, Mlp, Norm, Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class DecoderSpec:
     vocab_size: int
     context_length: int
     attention: Attention
-    mlp: Mlp
+    mlp: Mlp | Experts
     norms: LayerNorms
     final_norm: Norm
     scales: Scales = UNSCALED
@@ -48,6 +48,12 @@ class DecoderSpec:
         is_outer = layer < outer or layer >= self.num_layers - outer
         down = (self.mlp.down,) if is_outer or layer % 3 == 0 else ()
         return self.attention.inputs + down
+
+    @property
+    def typical_linear(self) -> Linear:
+        """One that is stored as most weights are."""
+        mlp = self.mlp.mlps[0] if isinstance(self.mlp, Experts) else self.mlp
+        return mlp.inputs[0]
 
     @property
     def num_parameters(self) -> int:

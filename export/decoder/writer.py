@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from export.decoder.blocks import DenseWeight, Weight
 from export.decoder.builder import GraphBuilder
 from export.decoder.parts import Linear, Norm
 from export.decoder.weights import NormWeights
@@ -21,6 +22,14 @@ class LayerWriter(Protocol):
 
     def vector(self, name: str, size: int, layer: int) -> NDArray[np.float32]:
         """Any other weight of a layer, float32 `[size]`."""
+        ...
+
+    def weight(self, linear: Linear, layer: int) -> Weight:
+        """The weight of one linear as it is stored."""
+        ...
+
+    def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
+        """The weight of one linear in float32."""
         ...
 
     def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from export.checkpoints.base import JsonValue
 from export.checkpoints.json_file import one_line
 from export.decoder.config import ConfigReader
+from export.decoder.families.experts import read_mixtral, read_qwen3_moe
 from export.decoder.families.gemma import read_gemma, read_gemma2, read_gemma3
 from export.decoder.families.granite import read_granite
 from export.decoder.families.llama import read_llama
@@ -30,13 +31,23 @@ FAMILIES: Mapping[str, Callable[[ConfigReader], DecoderSpec]] = {
     "llama": read_llama,
     "ministral": read_ministral,
     "mistral": read_mistral,
+    "mixtral": read_mixtral,
     "olmo2": read_olmo2,
     "phi3": read_phi3,
     "qwen2": read_qwen2,
     "qwen3": read_qwen3,
+    "qwen3_moe": read_qwen3_moe,
     "smollm3": read_smollm3,
     "starcoder2": read_starcoder2,
 }
+
+
+_REFUSED: Mapping[str, str] = {
+    "gpt_oss": "their experts, in MXFP4 with biases and clamped activations, cannot be read yet",
+    "granitemoehybrid": "they mix attention with state space layers",
+    "qwen2_moe": "they have an expert that all tokens share beside the others",
+}
+"""Model types that people ask for, and why they are not among the families."""
 
 
 def read_spec(config: Mapping[str, JsonValue]) -> DecoderSpec:
@@ -47,6 +58,8 @@ def read_spec(config: Mapping[str, JsonValue]) -> DecoderSpec:
     """
     reader = ConfigReader(config)
     model_type = reader.text("model_type", "unnamed")
+    if model_type in _REFUSED:
+        raise ExportError(f"{model_type} models are not supported: {_REFUSED[model_type]}")
     read = FAMILIES.get(model_type)
     if read is None:
         supported = ", ".join(sorted(FAMILIES))

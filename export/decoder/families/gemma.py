@@ -13,12 +13,12 @@ from export.decoder.families.common import (
     attention,
     final_norm,
     gated_mlp,
-    head_norms,
     named,
     norms_before,
     read_activation,
     read_sizes,
 )
+from export.decoder.families.qwen import with_head_norms
 from export.decoder.families.windows import read_windows
 from export.decoder.parts import AttentionLayer, LayerNorms, Norm, RopeSpec, Scales
 from export.decoder.rope import read_rope
@@ -63,9 +63,7 @@ def read_gemma3(config: ConfigReader) -> DecoderSpec:
         config, sizes, lambda layer: (layer + 1) % pattern != 0, *_ropes(config, sizes)
     )
     spec = _shared(config, sizes, layers, "hidden_activation")
-    norms = head_norms(spec.final_norm, sizes.head_dim)
-    spec = replace(spec, attention=replace(spec.attention, norms=norms))
-    return _with_scale(config, spec, None)
+    return _with_scale(config, with_head_norms(spec), None)
 
 
 def _sizes(config: ConfigReader) -> Sizes:

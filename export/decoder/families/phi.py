@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from export.decoder.config import ConfigReader
-from export.decoder.families.common import HEAD_DIM_STEP, LAYER, read_sizes
+from export.decoder.families.common import (
+    HEAD_DIM_STEP,
+    LAYER,
+    gated_mlp,
+    read_activation,
+    read_sizes,
+)
 from export.decoder.families.llama import llama_layout
 from export.decoder.families.windows import with_windows
 from export.decoder.parts import AttentionLayer, Linear
@@ -32,7 +38,7 @@ def read_phi3(config: ConfigReader) -> DecoderSpec:
     spec = replace(
         spec,
         attention=replace(spec.attention, inputs=(qkv,), layers=(layer,) * sizes.num_layers),
-        mlp=replace(spec.mlp, inputs=(gate_up,)),
+        mlp=replace(gated_mlp(sizes, read_activation(config)), inputs=(gate_up,)),
     )
     return with_windows(spec, [config.optional_integer("sliding_window", None)] * spec.num_layers)
 

@@ -24,8 +24,13 @@ def read_qwen3(config: ConfigReader) -> DecoderSpec:
     sizes = read_sizes(config, head_dim=_HEAD_DIM)
     bias = config.flag("attention_bias", False)
     spec = llama_layout(config, sizes, qkv_bias=bias, out_bias=bias)
-    norms = head_norms(spec.final_norm, sizes.head_dim)
-    return _with_windows(config, replace(spec, attention=replace(spec.attention, norms=norms)))
+    return _with_windows(config, with_head_norms(spec))
+
+
+def with_head_norms(spec: DecoderSpec) -> DecoderSpec:
+    """`spec` with norms of each query head and each key head."""
+    norms = head_norms(spec.final_norm, spec.attention.head_dim)
+    return replace(spec, attention=replace(spec.attention, norms=norms))
 
 
 def _with_windows(config: ConfigReader, spec: DecoderSpec) -> DecoderSpec:

@@ -70,8 +70,7 @@ def test_another_flag_gives_the_mlp_its_biases() -> None:
 def test_shapes_and_parameters_follow_from_the_sizes() -> None:
     spec = read_spec(LLAMA | {"num_key_value_heads": 3, "tie_word_embeddings": True})
     assert [linear.shape for linear in spec.attention.inputs] == [(576, 576), *[(192, 576)] * 2]
-    assert [linear.shape for linear in spec.mlp.inputs] == [(1536, 576)] * 2
-    assert spec.mlp.down.shape == (576, 1536)
+    assert [linear.shape for linear in spec.mlp.linears] == [*[(1536, 576)] * 2, (576, 1536)]
     # The matrices of SmolLM2-135M, counted in its file.
     assert spec.num_parameters == 134_479_872
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from export.checkpoints.gguf.checkpoint import GgufCheckpoint
+from export.decoder.context import with_context
 from export.decoder.families import FAMILIES, read_spec
 from export.decoder.reference import Reference
 from tests.unit.export.checkpoints.gguf.architecture_cases import CASES
@@ -38,7 +39,7 @@ def test_log_probabilities_are_those_of_llama_cpp(tmp_path: Path, name: str) -> 
         case.tensors,
     )
     checkpoint = GgufCheckpoint(path)
-    reference = Reference(read_spec(checkpoint.config, context_length=64), checkpoint)
+    reference = Reference(with_context(read_spec(checkpoint.config), 64), checkpoint)
     for prompt, expected in zip(PROMPTS, json.loads(GOLDEN.read_text("utf-8"))[name], strict=True):
         logits = reference.logits(prompt)[-1].astype(np.float64)
         log_probabilities = logits - np.logaddexp.reduce(logits)

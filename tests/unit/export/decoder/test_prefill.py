@@ -36,7 +36,8 @@ def _derived(folder: Path, decoder: onnx.ModelProto) -> Path:
 
 def _smoothing(strength: float) -> Smoothing:
     generator = np.random.default_rng(9)
-    sizes = {"attention": SPEC.hidden_size, "mlp": SPEC.hidden_size, "down": SPEC.mlp.down.shape[1]}
+    inner_size = SPEC.linears[-1].shape[1]
+    sizes = {"attention": SPEC.hidden_size, "mlp": SPEC.hidden_size, "down": inner_size}
     return Smoothing(
         {
             (layer, site): np.exp(strength * generator.standard_normal(sizes[site])).astype("f4")

@@ -19,7 +19,7 @@ def test_factors_cover_every_site_and_leave_the_scale_alone() -> None:
     sizes: dict[Site, int] = {
         "attention": spec.hidden_size,
         "mlp": spec.hidden_size,
-        "down": spec.mlp.down.shape[1],
+        "down": spec.linears[-1].shape[1],
     }
     assert set(smoothing.factors) == set(product(range(spec.num_layers), sizes))
     for (_, site), factors in smoothing.factors.items():
