@@ -99,7 +99,7 @@ def test_only_folders_of_safetensors_that_fit_into_memory_are_compared(
     spec = read_spec(checkpoint.config)
     verify_against_transformers(TIED / "model.gguf", spec, checkpoint, [0])
     verify_against_transformers(tmp_path, spec, checkpoint, [0])
-    large = replace(spec, num_layers=100_000)
+    large = replace(spec, vocab_size=100_000_000)
     verify_against_transformers(TIED, large, checkpoint, [0])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
 import pytest
 
-from export.checkpoints.base import Encoding, JsonValue, Tensor
+from export.checkpoints.base import Encoding, Groups, JsonValue, Tensor
 from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
 from export.decoder.precision import Precision
@@ -53,6 +54,22 @@ def _error(folder: Path, checkpoint: Tiny, precision: Precision) -> float:
 @pytest.mark.parametrize("encoding", [Encoding.Q8_0, Encoding.Q4_0])
 def test_symmetric_blocks_are_carried(tmp_path: Path, encoding: Encoding) -> None:
     assert _error(tmp_path, _stored(encoding), Precision.SOURCE) < 0.03
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_groups_with_zero_points_are_carried(tmp_path: Path, bits: Literal[4, 8]) -> None:
+    """Three groups to a row of down: an odd number of zero points, two of them in a byte."""
+    generator = np.random.default_rng(1)
+    tensors = dict(random_checkpoint(SPEC).tensors)
+    for name, tensor in tensors.items():
+        if ".experts." in name:
+            codes = generator.integers(0, 1 << bits, tensor.shape, np.uint8)
+            grouped = (tensor.shape[0], tensor.shape[1] // 32)
+            zeros = generator.integers(0, 1 << bits, grouped, np.uint8)
+            scales = generator.uniform(0.5, 1.5, grouped) / (4 << bits)
+            groups = Groups(bits, 32, scales.astype(np.float32), zeros)
+            tensors[name] = Tensor(name, Encoding.GROUPED, tensor.shape, codes, groups)
+    assert _error(tmp_path, Tiny(tensors), Precision.SOURCE) < 0.03
 
 
 @pytest.mark.parametrize(("precision", "error"), [(Precision.INT8, 0.05), (Precision.INT4, 0.5)])
