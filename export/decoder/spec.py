@@ -46,8 +46,9 @@ class DecoderSpec:
         """
         outer = self.num_layers // 8
         is_outer = layer < outer or layer >= self.num_layers - outer
-        down = (self.mlp.down,) if is_outer or layer % 3 == 0 else ()
-        return self.attention.inputs + down
+        if isinstance(self.mlp, Experts) or not (is_outer or layer % 3 == 0):
+            return self.attention.inputs
+        return (*self.attention.inputs, self.mlp.down)
 
     @property
     def typical_linear(self) -> Linear:
