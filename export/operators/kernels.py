@@ -44,8 +44,12 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Kernels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All operators, by domain and name as in `com.microsoft.MatMulNBits`, and the limits."""
+    """All operators, by domain and name as in `com.microsoft.MatMulNBits`, and the limits.
 
+    `onnxruntime` is the version whose kernels the rows of the processor are.
+    """
+
+    onnxruntime: str
     operators: dict[str, Operator]
     limits: tuple[Limit, ...]
 

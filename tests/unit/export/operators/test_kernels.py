@@ -54,6 +54,9 @@ def _types(names: list[str]) -> set[str]:
 def test_the_rows_are_the_installed_runtimes_own(
     name: str, device: ProviderName, provider: str
 ) -> None:
+    """No row is wrong; and with the very version that the table is of, none is missing."""
+    if _numbers(ort.__version__) < _numbers(KERNELS.onnxruntime):
+        pytest.skip("this runtime is older than the table")
     operator = KERNELS.operators[name]
     actual = _kernels_of(name, operator.version, provider)
     for row in operator.rows(device):
@@ -63,9 +66,15 @@ def test_the_rows_are_the_installed_runtimes_own(
         {letter: set(types.split()) for letter, types in row.items()}
         for row in operator.rows(device)
     ]
+    if ort.__version__ != KERNELS.onnxruntime:
+        return  # which may well have more
     for kernel in actual:
         if all(kernel.values()):  # else it is for types that the table does not mention
             assert any(_within(kernel, row) for row in rows), kernel
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:3]))
 
 
 def _combinations(row: Row) -> list[dict[str, str]]:
@@ -112,9 +121,3 @@ def test_limits_are_of_operators_in_the_table() -> None:
 )
 def test_signatures_are_cut_to_what_there_is(text: str, count: int, expected: list[str]) -> None:
     assert signature(text, count) == expected
-
-
-def test_the_table_says_which_runtime_it_was_made_from() -> None:
-    """With a newer one, hold the rows of the other providers against its documentation too."""
-    installed = tuple(map(int, ort.__version__.split(".")[:2]))
-    assert installed >= (1, 31)
