@@ -37,13 +37,14 @@ from service.errors import (
 )
 from service.generation import Generation
 from service.metrics import GenerationMetrics
+from service.modelfile.printing import chat_template
 from service.modelfile.templates import to_jinja
 from service.options import GenerationOptions
 from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.integrity import checked_package
-from service.store.manifest import CHAT_TEMPLATE_NAME, TOKENIZER_NAME, Manifest
+from service.store.manifest import TOKENIZER_NAME, Manifest
 from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, request_defaults
 from service.store.packages import Package
 from service.text.tokenizer import Tokenizer
@@ -285,7 +286,7 @@ def _constraint_tokenizer(manifest: Manifest, tokenizer: Tokenizer) -> LLTokeniz
 
 
 def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
-    return _template(package, tokenizer, _template_source(package))
+    return _template(package, tokenizer, chat_template(package))
 
 
 def _template(package: Package, tokenizer: Tokenizer, source: str | None) -> ChatTemplate:
@@ -296,17 +297,6 @@ def _template(package: Package, tokenizer: Tokenizer, source: str | None) -> Cha
         eos_token=tokenizer.token(tokens.eos[0]) if tokens.eos else None,
         control_tokens=tokenizer.control_tokens,
     )
-
-
-def _template_source(package: Package) -> str | None:
-    if CHAT_TEMPLATE_NAME not in package.manifest.files:
-        return None
-    try:
-        return (package.folder / CHAT_TEMPLATE_NAME).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise PackageCorrupt(
-            f"The package of model {package.name} is damaged: {CHAT_TEMPLATE_NAME} is not UTF-8."
-        ) from None
 
 
 def _derived_template(package: Package, tokenizer: Tokenizer, source: str) -> ChatTemplate:

@@ -36,13 +36,25 @@ def create_from(
 
     Raises as `create_model` does, RequestError for a path where there is nothing.
     """
-    if _is_path(modelfile.base, folder):
-        return _needed(modelfile, folder)
+    base = modelfile.base
+    if _is_path(base, folder):
+        needed = _needed(modelfile, folder)
+        known = _lying_in(store, needed.folder) if isinstance(needed, NeedsImport) else None
+        if known is None:
+            return needed
+        base = str(known.name)
     try:
-        store.find(modelfile.base)
+        store.find(base)
     except ModelNotFound:
-        return NeedsExport(modelfile.base)
-    return create_model(store, target, modelfile.base, modelfile.overrides)
+        return NeedsExport(base)
+    return create_model(store, target, base, modelfile.overrides)
+
+
+def _lying_in(store: Store, folder: Path) -> AnyPackage | None:
+    """The model of the store whose package lies there, one without a record if there is one."""
+    place = folder.resolve()
+    found = [package for package in store.packages() if package.folder.resolve() == place]
+    return min(found, key=lambda package: package.record is not None, default=None)
 
 
 def _is_path(base: str, folder: Path) -> bool:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+from service.errors import PackageCorrupt, RetortError
+from service.store.manifest import CHAT_TEMPLATE_NAME
 from service.store.overrides import Overrides, Parameters
+from service.store.packages import AnyPackage, EncoderPackage, Store
 
 _QUOTES = '"""'
 
@@ -15,6 +19,45 @@ def modelfile_text(base: str, overrides: Overrides) -> str:
     Raises ValueError for texts that no Modelfile can hold, which only an API can have set.
     """
     return "\n".join(_lines(base, overrides)) + "\n"
+
+
+def modelfile_of(store: Store, package: AnyPackage) -> str:
+    """One that would make the model of `package` again, with all that holds for it.
+
+    FROM names what it was made from if that is still there, else the folder that it lies in.
+    """
+    return modelfile_text(_base(store, package), effective_overrides(package))
+
+
+def effective_overrides(package: AnyPackage) -> Overrides:
+    """What holds for a model, be it said by a Modelfile or by its package."""
+    overrides = package.overrides
+    if isinstance(package, EncoderPackage):
+        return overrides
+    generation = package.manifest.generation
+    own = Parameters(temperature=generation.temperature, top_p=generation.top_p)
+    template = chat_template(package) if overrides.template is None else overrides.template
+    return overrides.over(Overrides(parameters=own, template=template))
+
+
+def chat_template(package: AnyPackage) -> str | None:
+    """The package's own. Raises PackageCorrupt if it cannot be read."""
+    if CHAT_TEMPLATE_NAME not in package.manifest.files:
+        return None
+    try:
+        return (package.folder / CHAT_TEMPLATE_NAME).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise PackageCorrupt(
+            f"The package of model {package.name} is damaged: {CHAT_TEMPLATE_NAME} cannot be read."
+        ) from None
+
+
+def _base(store: Store, package: AnyPackage) -> str:
+    if package.parent is not None:
+        with suppress(RetortError):
+            if store.find(package.parent).digest == package.digest:
+                return package.parent
+    return str(package.folder)
 
 
 def parameter_lines(parameters: Parameters) -> list[tuple[str, str]]:

@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from service.modelfile.creating import create_from
+from service.modelfile.modelfile import read_modelfile
+from service.store.changes import copy_model
 from service.store.names import ModelName
-from service.store.packages import Package
+from service.store.packages import Package, Store
 from tests.conftest import CACHE, MODEL
 from tests.e2e.clients.node import Node, installed_node
 from tests.e2e.clients.python_openai import Servers
 from tests.unit.service.processes import ServerProcess, running
 
 KEY = "key-of-the-tests"
+NUM_CTX = 384
+"""What `mymodel` asks for, other than what the servers are started with."""
+
 TINY_EMBEDDER = Path(__file__).parents[1] / "golden" / "tiny_encoders" / "tiny-embedder" / "latest"
 
 
@@ -35,11 +41,16 @@ def server(store: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def named_store(smollm2_package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default model under more names, and a tiny embedder under one that people know."""
+    """The default model under more names, one of them with a context of its own, and a tiny
+    embedder under a name that people know."""
     root = tmp_path_factory.mktemp("models")
-    for name in (MODEL, "llama3.2", "gpt-3.5-turbo", "mymodel"):
-        _copy(smollm2_package.folder, root / ModelName.parse(name).folder)
+    store = Store(root)
+    _copy(smollm2_package.folder, root / ModelName.parse(MODEL).folder)
     _copy(TINY_EMBEDDER, root / ModelName.parse("all-minilm").folder)
+    copy_model(store, MODEL, "llama3.2")
+    copy_model(store, "llama3.2", "gpt-3.5-turbo")
+    modelfile = read_modelfile(f"FROM llama3.2\nPARAMETER num_ctx {NUM_CTX}\n")
+    create_from(store, "mymodel", modelfile, root)
     return root
 
 

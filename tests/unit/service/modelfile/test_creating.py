@@ -7,7 +7,8 @@ import pytest
 from service.errors import PackageCorrupt, RequestError
 from service.modelfile.creating import NeedsExport, NeedsImport, create_from
 from service.modelfile.modelfile import read_modelfile
-from service.modelfile.printing import modelfile_text
+from service.modelfile.printing import modelfile_of, modelfile_text
+from service.store.changes import remove_model
 from service.store.importing import import_package
 from service.store.names import ModelName
 from service.store.packages import Package, Store
@@ -81,3 +82,16 @@ def test_a_damaged_package_is_not_imported(store: Store, tmp_path: Path) -> None
     with pytest.raises(PackageCorrupt, match="no package to import"):
         import_package(store, tmp_path / "nothing", "mine")
     assert [str(name) for name in store.names()] == ["llama3.2"]
+
+
+def test_what_is_shown_of_a_model_makes_it_again(store: Store, tmp_path: Path) -> None:
+    made = _create(store, "FROM llama3.2\nPARAMETER num_ctx 48\nSYSTEM Be brief.", tmp_path)
+    assert isinstance(made, Package)
+    assert modelfile_of(store, made).startswith("FROM llama3.2\n")
+    remove_model(store, "llama3.2")
+    moved = store.decoder("mymodel")
+    shown = read_modelfile(modelfile_of(store, moved))
+    assert shown.overrides == made.overrides
+    again = create_from(store, "again", shown, tmp_path)
+    assert isinstance(again, Package)
+    assert (again.overrides, again.folder) == (made.overrides, moved.folder)
