@@ -12,14 +12,14 @@ import msgspec
 from llguidance import LLTokenizer
 
 from service.constraints.compiler import ConstraintCompiler
-from service.constraints.matcher import AfterThoughts
 from service.constraints.spec import OutputSpec
+from service.constraints.thoughts import BehindThoughts
 from service.constraints.tokens import build_tokenizer
 from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
 from service.dialogue.opening import Opening
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
-from service.dialogue.reasoning import opens_thoughts
+from service.dialogue.reasoning import OPEN, opens_thoughts
 from service.dialogue.template import ChatTemplate
 from service.dialogue.tools.format import ToolFormat
 from service.engine.async_engine import AsyncEngine
@@ -210,13 +210,17 @@ class LoadedModel:
         return await self._compiler.compile(spec)
 
     def _constraint(self, options: GenerationOptions) -> Constraint | None:
-        """The state of one output; thoughts that the prompt has opened are free."""
+        """The state of one output. Thoughts are free, be it that the prompt has opened them or
+        that the model has a token which does."""
         if options.form is None:
             return None
         constraint = options.form.constraint.begin()
         if options.starts_in_reasoning:
-            return AfterThoughts(constraint, self.token_bytes)
-        return constraint
+            return BehindThoughts(constraint, self.token_bytes)
+        opening_id = self.tokenizer.id_of(OPEN) if options.splits_reasoning else None
+        if opening_id is None:
+            return constraint
+        return BehindThoughts(constraint, self.token_bytes, opening_id=opening_id)
 
     def _request(self, prompt: Sequence[int], options: GenerationOptions, choice: int) -> Request:
         left = self.context_length - len(prompt)

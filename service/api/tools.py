@@ -10,7 +10,7 @@ import msgspec
 from service.api.facade import Model
 from service.api.forms import AskedForm, output_form
 from service.api.work import off_loop_if_large
-from service.constraints.calls import PreparedCalls, Thoughts, prepare_calls, prepare_tool
+from service.constraints.calls import PreparedCalls, prepare_calls, prepare_tool
 from service.constraints.prepare import PreparedForm
 from service.constraints.spec import OutputKind
 from service.dialogue.prompt import ChatPrompt
@@ -111,7 +111,7 @@ async def _compiled(
         tools.use,
         model.tool_format,
         model.control_ids,
-        thoughts=_thoughts(prompt),
+        follows_thoughts=prompt.may_reason,
         content=None if content is None else content.spec,
     )
     constraint = await model.compile(calls.spec)
@@ -160,12 +160,6 @@ def check_ends(given: Mapping[str, object]) -> None:
                 "themselves.",
                 param=name,
             )
-
-
-def _thoughts(prompt: ChatPrompt) -> Thoughts:
-    if prompt.starts_in_reasoning:
-        return Thoughts.BEFORE
-    return Thoughts.MAYBE if prompt.may_reason else Thoughts.NONE
 
 
 def _call_form(use: ToolUse, model: Model, prepared: PreparedCalls) -> CallForm:

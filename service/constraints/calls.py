@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import msgspec
 
@@ -13,20 +12,11 @@ from service.constraints.lark import SPACE, LarkWriter, pattern
 from service.constraints.prepare import SchemaOptions, one_of_as_any_of, prepare_schema
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
-from service.dialogue.reasoning import CLOSE, OPEN
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.tool import Tool, ToolUse
 from service.errors import RequestError, UnsupportedSchema
 
 PARAM = "tools"
-
-
-class Thoughts(Enum):
-    """Where an answer's thoughts are, which nothing is held to."""
-
-    NONE = "the model has none"
-    MAYBE = "the answer may begin with some"
-    BEFORE = "they end before what is constrained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +64,19 @@ def prepare_calls(
     form: ToolFormat,
     control_ids: Mapping[str, int],
     *,
-    thoughts: Thoughts,
+    follows_thoughts: bool = False,
     content: OutputSpec | None = None,
 ) -> PreparedCalls:
     """The grammar of answers that may call the tools of `use`, which are prepared.
 
     `control_ids` are the model's tokens that are no text, by spelling. Text that is no call must
     be the JSON that `content` describes, if that is not None. Raises UnsupportedSchema where calls
-    could not be told from that.
+    could not be told from that. Where calls must come, those that `follows_thoughts` may have
+    lines free before them.
     """
-    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(thoughts, content)
+    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(
+        content, follows_thoughts=follows_thoughts
+    )
     schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
     may_be_empty = not use.must_call and content is None
     spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
@@ -98,23 +91,16 @@ class _Answers:
     form: ToolFormat
     writer: LarkWriter
 
-    def grammar(self, thoughts: Thoughts, content: OutputSpec | None) -> str:
+    def grammar(self, content: OutputSpec | None, *, follows_thoughts: bool) -> str:
         if self.use.must_call:
-            answer = self._opened(self.form.openings[0], self._space(thoughts))
+            # Models leave lines free behind their thoughts.
+            space = self.writer.terminal(f"/{SPACE}{{1,4}}/") + "?" if follows_thoughts else ""
+            answer = self._opened(self.form.openings[0], space)
         elif content is not None:
             answer = self._calls_or_json(content)
         else:
-            answer = self._calls_or_text(thoughts)
-        if thoughts is Thoughts.MAYBE:
-            end = self.writer.literal(CLOSE)
-            marked = self.writer.is_control(CLOSE)
-            inside = self._ended_by(CLOSE) if not marked else f"{self._text('')} {end}"
-            answer = f"({self.writer.literal(OPEN)} {inside})? ({answer})"
+            answer = self._calls_or_text()
         return self.writer.grammar(answer)
-
-    def _space(self, thoughts: Thoughts) -> str:
-        """Models leave lines free behind their thoughts."""
-        return "" if thoughts is Thoughts.NONE else self.writer.terminal(rf"/{SPACE}{{1,4}}/") + "?"
 
     def _opened(self, opening: str, space: str = "") -> str:
         """Calls and what announces them."""
@@ -135,9 +121,9 @@ class _Answers:
             )
         return f"{self.writer.json_of(content)} | {self._opened(marked[0])}"
 
-    def _calls_or_text(self, thoughts: Thoughts) -> str:
+    def _calls_or_text(self) -> str:
         """Text that holds no mark of calls, or text, a mark and calls."""
-        but = self._but_not(thoughts)
+        but = self._but_not_a_head()
         answers = [f"{self._text(but)}?"]
         for opening in self.form.openings:
             if not opening:
@@ -154,11 +140,9 @@ class _Answers:
     def _ended_by(self, mark: str, but: str = "") -> str:
         return self.writer.terminal(rf"/(.|\n)*{pattern(mark)}/" + but, is_lazy=True)
 
-    def _but_not(self, thoughts: Thoughts) -> str:
-        """What text must not begin with: what it then would be taken for."""
-        starts = []
-        if thoughts is Thoughts.MAYBE and not self.writer.is_control(OPEN):
-            starts.append(pattern(OPEN))
-        if "" in self.form.openings:
-            starts += [pattern(self.form.head(tool.name)) for tool in self.use.callable_tools]
-        return f" & ~/{SPACE}*({'|'.join(starts)})(.|\\n)*/" if starts else ""
+    def _but_not_a_head(self) -> str:
+        """Where calls have no mark, text must not begin as they do."""
+        if "" not in self.form.openings:
+            return ""
+        heads = "|".join(pattern(self.form.head(tool.name)) for tool in self.use.callable_tools)
+        return f" & ~/{SPACE}*({heads})(.|\\n)*/"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llguidance
 
 from service.constraints.completion import completion
-from service.dialogue.reasoning import CLOSE
 from service.engine.bitmask import Bits
-from service.engine.constraint import Constraint, ConstraintError
+from service.engine.constraint import ConstraintError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +59,3 @@ class MatcherState:
     def _check(self) -> None:
         if self._matcher.is_error():
             raise ConstraintError(self._matcher.get_error())
-
-
-class AfterThoughts:
-    """A Constraint that holds once the thoughts of a reasoning model have ended."""
-
-    def __init__(self, constraint: Constraint, token_bytes: Callable[[int], bytes]) -> None:
-        self._constraint = constraint
-        self._token_bytes = token_bytes
-        self._tail = b""
-        self._is_thinking = True
-
-    @property
-    def is_finished(self) -> bool:
-        return not self._is_thinking and self._constraint.is_finished
-
-    def fill(self, bits: Bits) -> bool:
-        return not self._is_thinking and self._constraint.fill(bits)
-
-    def forced(self) -> Sequence[int]:
-        return () if self._is_thinking else self._constraint.forced()
-
-    def consume(self, token_id: int) -> None:
-        if not self._is_thinking:
-            self._constraint.consume(token_id)
-            return
-        text = self._tail + self._token_bytes(token_id)
-        self._is_thinking = CLOSE.encode() not in text
-        self._tail = text[-len(CLOSE) :]
-
-    def completion(self) -> Sequence[int]:
-        """Of what follows the thoughts, whether those have ended or not."""
-        return self._constraint.completion()

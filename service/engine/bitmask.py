@@ -13,6 +13,11 @@ def new_bits(vocab_size: int) -> Bits:
     return np.zeros((vocab_size + 31) // 32, np.int32)
 
 
+def allow(bits: Bits, token_id: int) -> None:
+    """Sets the bit of a token."""
+    bits.view(np.uint8)[token_id // 8] |= 1 << token_id % 8
+
+
 def single_token(bits: Bits) -> int | None:
     """The only token that is allowed, None if there are several."""
     words = np.flatnonzero(bits)

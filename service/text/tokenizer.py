@@ -63,6 +63,11 @@ class Tokenizer:
         spelling: str | None = self._tokenizer.id_to_token(token_id)
         return spelling
 
+    def id_of(self, spelling: str) -> int | None:
+        """The token in the vocabulary that is spelled so, None if there is none."""
+        token_id: int | None = self._tokenizer.token_to_id(spelling)
+        return token_id
+
     def encode(self, text: str, *, add_bos: bool) -> list[int]:
         """The token ids of `text`, control tokens recognised.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import anthropic
 import pytest
 from anthropic import Anthropic
-from anthropic.types import MessageParam
+from anthropic.types import MessageParam, ToolParam
 from openai import OpenAI
 
 from tests.unit.service.processes import ServerProcess
@@ -127,3 +127,54 @@ def test_errors_have_the_classes_of_the_client(claude: Anthropic) -> None:
     ):
         with pytest.raises(anthropic.BadRequestError):
             call()
+
+
+WEATHER: ToolParam = {
+    "name": "get_weather",
+    "description": "The weather in a city",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 30}},
+        "required": ["city"],
+    },
+}
+
+
+def test_a_tool_is_used_and_its_result_goes_back_in(claude: Anthropic) -> None:
+    ask: MessageParam = {"role": "user", "content": "What is the weather in Paris?"}
+    message = claude.messages.create(
+        model=MODEL,
+        max_tokens=100,
+        messages=[ask],
+        tools=[WEATHER],
+        tool_choice={"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True},
+        extra_body=GREEDY,
+    )
+    (call,) = message.content
+    assert call.type == "tool_use"
+    assert message.stop_reason == "tool_use"
+    assert set(call.input) == {"city"}
+    with claude.messages.stream(
+        model=MODEL,
+        max_tokens=100,
+        messages=[ask],
+        tools=[WEATHER],
+        tool_choice={"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True},
+        extra_body=GREEDY,
+    ) as stream:
+        (streamed,) = stream.get_final_message().content
+    assert streamed.type == "tool_use"
+    assert streamed.input == call.input
+    result: MessageParam = {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "It is raining."}],
+    }
+    answer: MessageParam = {"role": "assistant", "content": message.content}
+    after = claude.messages.create(
+        model=MODEL,
+        max_tokens=40,
+        messages=[ask, answer, result],
+        tools=[WEATHER],
+        extra_body=GREEDY,
+    )
+    assert "rain" in text_of(after)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import openai
 import pytest
 from openai import OpenAI
-from openai.types.responses import ResponseInputParam, ResponseOutputMessage
+from openai.types.responses import (
+    FunctionToolParam,
+    ResponseInputParam,
+    ResponseOutputMessage,
+)
 
 MODEL = "smollm2:135m"
 CAPITAL = "What is the capital of France? Answer in one sentence."
@@ -111,3 +116,52 @@ def test_a_refusal_names_the_parameter(client: OpenAI, stream: bool) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model=MODEL, input="word " * 600, stream=stream)
     assert (caught.value.param, caught.value.code) == ("input", "context_length_exceeded")
+
+
+WEATHER: FunctionToolParam = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather in a city",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 30}},
+        "required": ["city"],
+    },
+    "strict": True,
+}
+
+
+def test_a_function_is_called_and_its_result_goes_on(client: OpenAI) -> None:
+    response = client.responses.create(
+        model=MODEL,
+        input="What is the weather in Paris?",
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=0,
+    )
+    (call,) = response.output
+    assert call.type == "function_call"
+    assert set(json.loads(call.arguments)) == {"city"}
+    with client.responses.stream(
+        model=MODEL,
+        input="What is the weather in Paris?",
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=0,
+    ) as stream:
+        (streamed,) = stream.get_final_response().output
+    assert streamed.type == "function_call"
+    assert streamed.arguments == call.arguments
+    after = client.responses.create(
+        model=MODEL,
+        previous_response_id=response.id,
+        input=[
+            {"type": "function_call_output", "call_id": call.call_id, "output": "It is raining."}
+        ],
+        tools=[WEATHER],
+        temperature=0,
+        max_output_tokens=40,
+    )
+    assert "rain" in after.output_text

@@ -8,7 +8,8 @@ from dataclasses import replace
 import llguidance
 import pytest
 
-from service.constraints.matcher import AfterThoughts, CompiledConstraint
+from service.constraints.matcher import CompiledConstraint
+from service.constraints.thoughts import BehindThoughts
 from service.constraints.tokens import build_tokenizer
 from service.engine.constraint import Constraint
 from service.engine.request import Request
@@ -62,7 +63,7 @@ async def answered(
     held_to = compiled(schema)
     constraint: Constraint = held_to.begin()
     if options.starts_in_reasoning:
-        constraint = AfterThoughts(constraint, TOKEN_BYTES.written)
+        constraint = BehindThoughts(constraint, TOKEN_BYTES.written)
     runner = ScriptRunner(script, end=END, vocab_size=VOCAB_SIZE)
     async with running_engine(runner) as engine:
         request = Request(

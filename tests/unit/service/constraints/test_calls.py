@@ -10,7 +10,7 @@ import llguidance
 import numpy as np
 import pytest
 
-from service.constraints.calls import Thoughts, prepare_calls, prepare_tool
+from service.constraints.calls import prepare_calls, prepare_tool
 from service.constraints.spec import OutputKind, OutputSpec
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.hermes import HERMES
@@ -41,11 +41,11 @@ def matcher(
     form: ToolFormat,
     wanted: ToolUse,
     *,
-    thoughts: Thoughts = Thoughts.NONE,
+    follows_thoughts: bool = False,
     content: OutputSpec | None = None,
 ) -> llguidance.LLMatcher:
     """Over single bytes, where all control tokens are text."""
-    spec = prepare_calls(wanted, form, {}, thoughts=thoughts, content=content).spec
+    spec = prepare_calls(wanted, form, {}, follows_thoughts=follows_thoughts, content=content).spec
     grammar = llguidance.LLMatcher.grammar_from_lark(spec.source)
     made = llguidance.LLMatcher(BYTES, grammar, log_level=0)
     assert not made.is_error(), made.get_error()
@@ -111,7 +111,7 @@ def test_only_the_tools_that_were_chosen_may_be_called(form: ToolFormat) -> None
 @pytest.mark.parametrize("must", [True, False])
 def test_every_walk_is_read_as_text_or_valid_calls(form: ToolFormat, must: bool) -> None:
     wanted = use(must=must)
-    prepared = prepare_calls(wanted, form, {}, thoughts=Thoughts.NONE)
+    prepared = prepare_calls(wanted, form, {})
     prototype = matcher(form, wanted)
     seen: Counter[str] = Counter()
     for seed in range(40):
@@ -148,16 +148,12 @@ def test_json_that_names_a_tool_is_a_call_and_other_json_is_text() -> None:
     assert allows(free, 'Say {"name": "ping", "parameters": 5}')
 
 
-def test_thoughts_are_free_and_may_hold_what_looks_like_calls() -> None:
-    think = "<think>Maybe <tool_call> or not.</think>"
-    for must in (True, False):
-        may_think = matcher(HERMES, use(must=must), thoughts=Thoughts.MAYBE)
-        assert allows(may_think, HERMES.written(TWO))
-        assert allows(may_think, f"{think}\n\n{HERMES.written(TWO)}")
-        assert not allows(may_think, "<think>Maybe")
-        assert allows(may_think, f"{think}\n\nAn answer.") is not must
-    has_thought = matcher(HERMES, use(must=True), thoughts=Thoughts.BEFORE)
-    assert allows(has_thought, f"\n\n{HERMES.written(TWO)}")
+def test_calls_behind_thoughts_may_have_lines_free_before_them() -> None:
+    forced = matcher(HERMES, use(must=True), follows_thoughts=True)
+    assert allows(forced, f"\n\n{HERMES.written(TWO)}")
+    assert allows(forced, HERMES.written(TWO))
+    assert not allows(forced, f"\n\n\n\n\n{HERMES.written(TWO)}")
+    assert not allows(matcher(HERMES, use(must=True)), f"\n{HERMES.written(TWO)}")
 
 
 def test_an_answer_without_calls_can_be_held_to_json() -> None:
@@ -171,12 +167,12 @@ def test_an_answer_without_calls_can_be_held_to_json() -> None:
 @pytest.mark.parametrize("form", [LLAMA_JSON, PYTHONIC])
 def test_calls_that_could_be_the_answer_are_refused_beside_json(form: ToolFormat) -> None:
     with pytest.raises(UnsupportedSchema) as refused:
-        prepare_calls(use(), form, {}, thoughts=Thoughts.NONE, content=JSON_CONTENT)
+        prepare_calls(use(), form, {}, content=JSON_CONTENT)
     assert refused.value.param == "response_format"
 
 
 def test_a_mark_that_is_a_control_token_is_that_token_and_no_text() -> None:
-    prepared = prepare_calls(use(), MISTRAL_LIST, {"[TOOL_CALLS]": 5}, thoughts=Thoughts.NONE)
+    prepared = prepare_calls(use(), MISTRAL_LIST, {"[TOOL_CALLS]": 5})
     vocabulary = llguidance.LLTokenizer("byte")
     grammar = llguidance.LLMatcher.grammar_from_lark(prepared.spec.source)
     made = llguidance.LLMatcher(vocabulary, grammar, log_level=0)

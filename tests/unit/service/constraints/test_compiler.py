@@ -12,8 +12,8 @@ import llguidance
 import pytest
 
 from service.constraints.compiler import ConstraintCompiler
-from service.constraints.matcher import AfterThoughts
 from service.constraints.spec import ANY_WHITESPACE, OutputKind, OutputSpec
+from service.constraints.thoughts import BehindThoughts
 from service.engine.bitmask import new_bits
 from service.engine.constraint import Constraint, ConstraintError
 from service.errors import Overloaded, PackageCorrupt, UnsupportedSchema
@@ -213,7 +213,7 @@ async def test_thoughts_are_free_until_they_end(
     compiler: ConstraintCompiler, small: Tokenizer
 ) -> None:
     inner = (await compiler.compile(OutputSpec(OutputKind.REGEX, "[0-9]{2}", "x"))).begin()
-    state = AfterThoughts(inner, small.token_bytes.written)
+    state = BehindThoughts(inner, small.token_bytes.written)
     bits = new_bits(small.vocab_size)
     for token_id in small.encode_plain("hm </thin k></think>"):
         assert not state.fill(bits)
@@ -222,6 +222,30 @@ async def test_thoughts_are_free_until_they_end(
     for token_id in small.encode_plain("42"):
         state.consume(token_id)
     assert state.is_finished
+
+
+async def test_thoughts_may_come_first_if_their_token_does(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    compiled = await compiler.compile(OutputSpec(OutputKind.REGEX, "[0-9]{2}", "x"))
+    (opening, digit) = (small.encode_plain("q")[0], small.encode_plain("4")[0])
+    written = small.token_bytes.written
+    bits = new_bits(small.vocab_size)
+    for thinks in (True, False):
+        state = BehindThoughts(compiled.begin(), written, opening_id=opening)
+        assert state.forced() == ()
+        assert state.fill(bits)
+        assert all(bits[i // 32] >> (i % 32) & 1 for i in (opening, digit))
+        if thinks:
+            state.consume(opening)
+            for token_id in small.encode_plain("42</think>"):
+                assert not state.fill(bits)
+                state.consume(token_id)
+        state.consume(digit)
+        state.fill(bits)
+        assert not bits[opening // 32] >> (opening % 32) & 1
+        state.consume(digit)
+        assert state.is_finished
 
 
 async def test_many_may_compile_at_once_and_no_more(small: Tokenizer) -> None:
