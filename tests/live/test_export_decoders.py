@@ -5,6 +5,8 @@ Needs the `export` extra: `tox -e export` has it.
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,13 @@ from export.checkpoints.base import Checkpoint
 from export.checkpoints.open import open_checkpoint
 from export.decoder.context import with_context
 from export.decoder.families import FAMILIES, read_spec
+from export.decoder.precision import Precision
 from export.decoder.reference import Reference
 from export.decoder.spec import DecoderSpec
+from export.pipeline import run
+from export.progress import Progress, Style
+from export.recipe import Job
+from service.store.manifest import Manifest, read_manifest
 from tests.tiny_decoders import CONFIGS, SIZES, Config
 from tests.unit.export.decoder.tiny import Decoder, Floats, build, session
 
@@ -101,3 +108,47 @@ def test_a_longer_context_takes_the_long_factors(tmp_path: Path, name: str) -> N
 def test_every_family_that_is_supported_is_tested() -> None:
     assert {config["model_type"] for config in CONFIGS.values()} == FAMILIES.keys()
     assert SIZES["vocab_size"] == VOCAB_SIZE
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_what_a_config_leaves_out_is_what_transformers_assumes(model_type: str) -> None:
+    """The sizes alone, and all that transformers makes of them, are read alike."""
+    least: Config = {**SIZES, "num_hidden_layers": 8, "hidden_size": 128, "head_dim": 32}
+    least |= {"norm_topk_prob": True} if model_type == "qwen3_moe" else {}
+    whole = AutoConfig.for_model(model_type, **least).to_dict()
+    assert read_spec({**least, "model_type": model_type}) == read_spec(whole)
+
+
+def byte_level_tokenizer() -> dict[str, object]:
+    """A tokenizer.json of the 256 bytes."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    symbols = [*map(chr, printable), *(chr(256 + i) for i in range(len(rest)))]
+    return {
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True},
+        "model": {
+            "type": "BPE",
+            "vocab": {symbol: i for i, symbol in enumerate(symbols)},
+            "merges": [],
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["gemma3", "phi3 with longrope", "qwen3_moe", "starcoder2"])
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8])
+def test_a_whole_export_passes_its_own_checks(
+    tmp_path: Path, name: str, precision: Precision
+) -> None:
+    """Among them the comparison with transformers on a prompt longer than the window."""
+    random_model(CONFIGS[name] | {"vocab_size": 256}, tmp_path / "source")
+    tokenizer = tmp_path / "source" / "tokenizer.json"
+    tokenizer.write_text(json.dumps(byte_level_tokenizer()))
+    job = Job(str(tmp_path / "source"), tmp_path / "models", name="tiny", precision=precision)
+    exported = run(job, Progress(io.StringIO(), Style.LINES))
+    manifest = read_manifest(exported.folder)
+    assert isinstance(manifest, Manifest)
+    assert manifest.context_length == (32 if "longrope" in name else 64)
+    assert manifest.architecture.family == CONFIGS[name]["model_type"]
