@@ -29,6 +29,7 @@ def sampling_params(
         top_k=max(0, int(first(top_k, defaults.top_k, 0))),
         min_p=first(defaults.min_p, 0.0),
         repetition_penalty=first(defaults.repetition_penalty, 1.0),
+        repetition_window=defaults.repetition_window,
     )
 
 

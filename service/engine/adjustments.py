@@ -5,6 +5,7 @@ The order is vLLM's: bias, tokens that may not come yet, then penalties.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
@@ -35,7 +36,7 @@ def make_adjustments(request: Request) -> Sequence[Adjustment]:
     if request.min_tokens and request.stop_token_ids:
         adjustments.append(_NoStopYet(request.stop_token_ids, request.min_tokens))
     if params.repetition_penalty != 1:
-        adjustments.append(_Repetition(request.prompt_token_ids, params.repetition_penalty))
+        adjustments.append(_repetition(request))
     if params.frequency_penalty or params.presence_penalty:
         adjustments.append(_Occurrence(params.frequency_penalty, params.presence_penalty))
     return adjustments
@@ -67,18 +68,43 @@ class _NoStopYet:
         self._num_left = max(0, self._num_left - 1)
 
 
+def _repetition(request: Request) -> Adjustment:
+    penalty, window = request.sampling.repetition_penalty, request.sampling.repetition_window
+    if window is None:
+        return _Repetition(request.prompt_token_ids, penalty)
+    return _RecentRepetition(request.prompt_token_ids, penalty, window)
+
+
+class _RecentRepetition:
+    """Forgets tokens that lie more than `window` back."""
+
+    def __init__(self, prompt_token_ids: Sequence[int], penalty: float, window: int) -> None:
+        self._recent = deque(prompt_token_ids, maxlen=window)
+        self._penalty = np.float32(penalty)
+
+    def apply(self, logits: Logits) -> None:
+        _penalise({*self._recent}, self._penalty, logits)
+
+    def note(self, token_id: int) -> None:
+        self._recent.append(token_id)
+
+
 class _Repetition:
     def __init__(self, prompt_token_ids: Iterable[int], penalty: float) -> None:
         self._seen = {*prompt_token_ids}
         self._penalty = np.float32(penalty)
 
     def apply(self, logits: Logits) -> None:
-        seen = np.fromiter(self._seen, np.intp, len(self._seen))
-        values = logits[seen]
-        logits[seen] = np.where(values > 0, values / self._penalty, values * self._penalty)
+        _penalise(self._seen, self._penalty, logits)
 
     def note(self, token_id: int) -> None:
         self._seen.add(token_id)
+
+
+def _penalise(token_ids: Collection[int], penalty: np.float32, logits: Logits) -> None:
+    seen = np.fromiter(token_ids, np.intp, len(token_ids))
+    values = logits[seen]
+    logits[seen] = np.where(values > 0, values / penalty, values * penalty)
 
 
 class _Occurrence:

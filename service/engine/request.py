@@ -18,7 +18,8 @@ class SamplingParams:
     `temperature` 0 takes the likeliest token. `logit_bias` is added to the logits of the tokens it
     names. The frequency and presence penalties are subtracted from the logits of tokens already
     generated, once per occurrence and once each; `repetition_penalty` divides positive logits of
-    tokens of the prompt or the output and multiplies negative ones (CTRL, arXiv:1909.05858).
+    tokens of the prompt or the output and multiplies negative ones (CTRL, arXiv:1909.05858), of the
+    last `repetition_window` ones alone if that is given.
     `min_p` leaves out tokens less likely than so much of the likeliest, `top_k` (0: off) all but
     the k likeliest, and then `top_p` all but the nucleus of what is left.
 
@@ -34,6 +35,7 @@ class SamplingParams:
     top_k: int = 0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    repetition_window: int | None = None
     logit_bias: tuple[tuple[int, float], ...] = ()
     choice: int = 0
 

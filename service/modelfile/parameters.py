@@ -125,19 +125,9 @@ def _parameter(instruction: Instruction) -> tuple[str, Value]:
             f"PARAMETER {name} {text.strip()[:60]} cannot be honoured ({only} is the only "
             f"value that can): {row.reason}",
         )
-    _check_text(name, value, line)
-    return name, value
-
-
-def _check_text(name: str, value: Value, line: int) -> None:
-    if name == "repeat_last_n" and value not in (-1, 0):
-        raise ModelfileError(
-            line,
-            "PARAMETER repeat_last_n can be honoured for -1 (the whole context, which is how "
-            "penalties count here) and 0 (off) alone",
-        )
     if name == "stop" and not value:
         raise ModelfileError(line, "PARAMETER stop lacks its text")
+    return name, value
 
 
 def _checked(values: dict[str, object], line: int) -> Parameters:

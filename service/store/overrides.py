@@ -13,6 +13,9 @@ from service.store.manifest import GenerationDefaults
 Role = Literal["system", "user", "assistant"]
 Positive = Annotated[int, Meta(ge=1, lt=2**31)]
 
+_OLLAMAS_WINDOW = 64
+"""Its default of `repeat_last_n`, which counts where a Modelfile penalises repetition."""
+
 UNLIMITED = (-1, -2)
 """Values of `num_predict`: without end and until the context is full, which is the same here."""
 
@@ -32,7 +35,7 @@ class Parameters(
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[float, Meta(ge=0.01, le=10)] | None = None
-    repeat_last_n: Annotated[int, Meta(ge=-1, le=0)] | None = None
+    repeat_last_n: Annotated[int, Meta(ge=-1, lt=2**31)] | None = None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
@@ -108,7 +111,8 @@ class RequestDefaults:
     """What a request gets that says nothing itself; None leaves it to the API's own default.
 
     The names are those of the service: `repetition_penalty` is what Ollama calls
-    `repeat_penalty`, `max_tokens` its `num_predict`.
+    `repeat_penalty`, `max_tokens` its `num_predict`. `repetition_window` goes with that penalty: a
+    request that brings one of its own means all tokens.
     """
 
     temperature: float | None = None
@@ -116,6 +120,7 @@ class RequestDefaults:
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+    repetition_window: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     seed: int | None = None
@@ -126,15 +131,17 @@ class RequestDefaults:
 def request_defaults(package: GenerationDefaults, parameters: Parameters) -> RequestDefaults:
     """The package's own, under what a Modelfile has set."""
     limit, seed = parameters.num_predict, parameters.seed
-    repeats_count = parameters.repeat_last_n != 0
+    penalty, window = parameters.repeat_penalty, parameters.repeat_last_n
+    window = _OLLAMAS_WINDOW if window is None else window
     return RequestDefaults(
         temperature=_first(parameters.temperature, package.temperature),
         top_p=_first(parameters.top_p, package.top_p),
         top_k=parameters.top_k,
         min_p=parameters.min_p,
-        repetition_penalty=parameters.repeat_penalty if repeats_count else None,
-        presence_penalty=parameters.presence_penalty if repeats_count else None,
-        frequency_penalty=parameters.frequency_penalty if repeats_count else None,
+        repetition_penalty=penalty if window else None,
+        repetition_window=None if penalty is None or window <= 0 else window,
+        presence_penalty=parameters.presence_penalty if window else None,
+        frequency_penalty=parameters.frequency_penalty if window else None,
         seed=None if seed is None or seed < 0 else seed,
         max_tokens=None if limit in UNLIMITED else limit,
         stop=parameters.stop or (),

@@ -112,6 +112,7 @@ def _sampling_params(wire: GenerationRequest, defaults: RequestDefaults) -> Samp
         top_k=max(0, int(first(wire.top_k, defaults.top_k, 0))),
         min_p=first(wire.min_p, defaults.min_p, 0.0),
         repetition_penalty=first(wire.repetition_penalty, defaults.repetition_penalty, 1.0),
+        repetition_window=None if wire.repetition_penalty else defaults.repetition_window,
         logit_bias=_logit_bias(wire),
     )
 

@@ -35,6 +35,7 @@ EXPECTED = SamplingParams(
     top_k=7,
     min_p=0.1,
     repetition_penalty=1.2,
+    repetition_window=64,
 )
 _MESSAGES = [{"role": "user", "content": "Hi"}]
 _BODIES: dict[str, dict[str, Any]] = {

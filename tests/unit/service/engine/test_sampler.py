@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
+from service.engine.adjustments import make_adjustments
 from service.engine.request import SamplingParams
 from service.engine.sampler import Logits, Sampler, _draw_nucleus, make_sampler
 from tests.unit.service.engine.requests import make_request
@@ -285,3 +286,17 @@ def test_choices_of_one_seed_differ_and_each_repeats() -> None:
     assert runs == [drawn(choice) for choice in range(4)]
     plain = _sampler(SamplingParams(seed=5))
     assert runs[0] == [plain(logits) for _ in range(20)]
+
+
+def test_repetition_can_be_counted_among_the_last_tokens_alone() -> None:
+    params = SamplingParams(temperature=0, repetition_penalty=2, repetition_window=2)
+    (adjustment,) = make_adjustments(make_request([0, 1, 2], sampling=params))
+    logits = np.ones((3, 4), np.float32)
+    adjustment.apply(logits[0])
+    assert logits[0].tolist() == [1, 0.5, 0.5, 1]
+    adjustment.note(2)
+    adjustment.apply(logits[1])
+    assert logits[1].tolist() == [1, 1, 0.5, 1]
+    adjustment.note(0)
+    adjustment.apply(logits[2])
+    assert logits[2].tolist() == [0.5, 1, 0.5, 1]

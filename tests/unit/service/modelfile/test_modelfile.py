@@ -153,7 +153,7 @@ def test_parameters_are_listed_for_people() -> None:
         ("FROM a\nPARAMETER typical_p 0.5", "typical_p"),
         ("FROM a\nPARAMETER use_mmap false", "use_mmap false cannot be honoured"),
         ("FROM a\nPARAMETER f16_kv true", "f16_kv cannot be honoured"),
-        ("FROM a\nPARAMETER repeat_last_n 64", "line 2: PARAMETER repeat_last_n can be honoured"),
+        ("FROM a\nPARAMETER repeat_last_n -2", "line 2: PARAMETER repeat_last_n"),
         ("FROM a\nPARAMETER temperature hot", "line 2: PARAMETER temperature cannot be 'hot'"),
         ("FROM a\nPARAMETER temperature -1", "line 2: PARAMETER temperature: expected"),
         ("FROM a\nPARAMETER temperature nan", "line 2: PARAMETER temperature cannot be 'nan'"),
