@@ -28,6 +28,7 @@ from service.api.openai.responses.stored import (
 from service.api.openai.tokenization import count_input_tokens, detokenize, tokenize
 from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health, report_metrics
+from service.api.request_log import RequestLog
 from service.api.state import (
     hold_http_metrics,
     hold_pool,
@@ -68,6 +69,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
     async def pool_lifespan(app: Litestar) -> AsyncIterator[None]:
         try:
             pool = open_pool(settings)
+            pool.preload()
         except Exception as error:
             hold_startup_failure(app, error)
             raise
@@ -90,5 +92,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
     hold_responses(app, ResponseStore())
     metrics = HttpMetrics()
     hold_http_metrics(app, metrics)
-    app.asgi_handler = Gate(app.asgi_handler, Access.of(settings), metrics)
+    app.asgi_handler = Gate(
+        app.asgi_handler, Access.of(settings), metrics, RequestLog(settings.log_prompts)
+    )
     return app

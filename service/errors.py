@@ -22,6 +22,7 @@ RetortError
 ├── PackageCorrupt            503  a package's files are not what its manifest says
 ├── WrongDevice               503  a package was made for another device
 ├── NotEnoughMemory           503  a model does not fit
+├── ModelLoading              503  a model was not loaded in time; its load goes on
 └── StartupError               –   the process cannot start; the text says how to mend it
 
 Each carries what OpenAI's error object needs: message, type, param and code.
@@ -168,6 +169,13 @@ class NotEnoughMemory(RetortError):
     status = 503
     type = "unavailable_error"
     code = "not_enough_memory"
+
+
+class ModelLoading(RetortError):
+    status = 503
+    type = "unavailable_error"
+    code = "loading"
+    retry_after_s = 5
 
 
 class StartupError(RetortError):

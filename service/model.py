@@ -88,6 +88,11 @@ class LoadedModel:
         self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
 
+    async def close(self) -> None:
+        """Ends what runs with ShuttingDown, and the threads, and frees sessions and KV memory."""
+        await self.engine.close()
+        await asyncio.to_thread(self._compiler.close)
+
     def _load_runner(self, package: Package, provider: Provider, settings: Settings) -> Runner:
         num_slots = settings.slots if provider.slot_views else 1
         try:

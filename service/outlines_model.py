@@ -119,7 +119,7 @@ class Retort(Model):
 
     def close(self) -> None:
         """Ends the engine and its threads."""
-        self._loop.run(self._model.engine.close())
+        self._loop.run(self._model.close())
         self._loop.close()
 
     def generate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from service.api.encoding import Encoder
 from service.constraints.spec import OutputSpec
@@ -134,14 +134,38 @@ class Model(Protocol):
         ...
 
 
+ModelT_co = TypeVar("ModelT_co", covariant=True)
+
+
+class Lease(Protocol[ModelT_co]):
+    """The right to use `model`, which stays loaded until the lease is released."""
+
+    @property
+    def model(self) -> ModelT_co: ...
+    def release(self) -> None: ...
+
+
 class Pool(Protocol):
     """The models that can be served. All that take a name raise ModelNotFound or PackageCorrupt;
-    `get` and `encoder` raise WrongModelKind for a model that is not one of theirs."""
+    `lease` and `lease_encoder` raise WrongModelKind for a model that is not one of theirs, and
+    what loading may raise. A model stays `keep_alive_s` after its last lease, None changes
+    nothing."""
 
     def installed(self) -> list[AnyPackage]: ...
     def find(self, name: str) -> AnyPackage: ...
-    async def get(self, name: str) -> Model: ...
-    async def encoder(self, name: str) -> Encoder: ...
+    async def lease(self, name: str, keep_alive_s: float | None = None) -> Lease[Model]: ...
+    async def lease_encoder(
+        self, name: str, keep_alive_s: float | None = None
+    ) -> Lease[Encoder]: ...
+    async def load(self, name: str, keep_alive_s: float | None = None) -> None: ...
+    async def unload(self, name: str) -> None:
+        """Frees the model's memory once nothing uses it; one that is not loaded is no error."""
+        ...
+
+    def preload(self) -> None:
+        """Begins to load what the settings name. Raises StartupError for what is not there."""
+        ...
+
     def health(self) -> Health: ...
     def metrics(self) -> Sequence[ModelMetrics]:
         """Of the models that are loaded."""

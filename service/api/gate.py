@@ -14,7 +14,9 @@ from service.api.access import Access
 from service.api.body import header
 from service.api.connection import CLIENT_GONE
 from service.api.error_mapping import error_body_at, error_headers
+from service.api.exchange import begin_exchange
 from service.api.http_metrics import HttpMetrics
+from service.api.request_log import RequestLog
 from service.errors import RequestError
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -26,14 +28,15 @@ _USUAL_HEADERS: Final = b"authorization, content-type, x-api-key, anthropic-vers
 
 
 class Gate:
-    """Lets through what `access` allows, marks every reply with an id and its duration, and
-    counts it.
+    """Lets through what `access` allows, marks every reply with an id and its duration, counts and
+    logs it, and lets go of the models it used.
 
     HEAD is answered as GET is, without the body.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: HttpMetrics, log: RequestLog) -> None:
         self._app = app
+        self._log = log
         self._access = access
         self._metrics = metrics
 
@@ -44,13 +47,17 @@ class Gate:
             # A copy: the server beneath goes by its own that no body follows.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         origin = self._access.allowed_origin(scope)
-        reply = _Reply(send, [*_own_headers(scope), *_cors_headers(origin)])
+        exchange = begin_exchange(scope, _request_id(scope))
+        reply = _Reply(send, [*_own_headers(scope, exchange.request_id), *_cors_headers(origin)])
         try:
-            await self._answer(scope, receive, reply, origin)
+            with exchange.ends:
+                await self._answer(scope, self._log.heard(receive, exchange), reply, origin)
         finally:
             # Set by the routing, on requests that came so far and have a route.
             endpoint = scope.get("path_template") or "none"
-            self._metrics.record(endpoint, reply.status, time.perf_counter() - reply.started_s)
+            seconds = time.perf_counter() - reply.started_s
+            self._metrics.record(endpoint, reply.status, seconds)
+            self._log.answered(scope, exchange, reply.status, seconds)
 
     async def _answer(
         self, scope: HTTPScope, receive: Receive, reply: _Reply, origin: bytes | None
@@ -86,15 +93,19 @@ class _Reply:
         await self._send(message)
 
 
-def _own_headers(scope: HTTPScope) -> Headers:
+def _request_id(scope: HTTPScope) -> str:
     """A client's own id is kept, so that its logs and those of proxies name the same request."""
     request_id = header(scope, b"x-request-id") or b""
-    if not _REQUEST_ID.fullmatch(request_id):
-        request_id = b"req_" + secrets.token_hex(16).encode()
+    if _REQUEST_ID.fullmatch(request_id):
+        return request_id.decode()
+    return "req_" + secrets.token_hex(16)
+
+
+def _own_headers(scope: HTTPScope, request_id: str) -> Headers:
     names = [b"x-request-id"]
     if scope["path"].startswith(_ANTHROPIC):
         names.append(b"request-id")  # where Anthropic's clients look for it
-    return [(name, request_id) for name in names]
+    return [(name, request_id.encode()) for name in names]
 
 
 def _cors_headers(origin: bytes | None) -> Headers:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from litestar import Litestar, Request
 from litestar.datastructures import State
 
-from service.api.facade import Pool
+from service.api.encoding import Encoder
+from service.api.exchange import exchange_of
+from service.api.facade import Lease, Model, Pool
 from service.api.http_metrics import HttpMetrics
+from service.api.keep_alive import KeepAlive, keep_alive_s
 from service.api.openai.responses.store import ResponseStore
 from service.settings import Settings
+
+ModelT = TypeVar("ModelT")
 
 HttpRequest: TypeAlias = Request[None, None, State]
 
@@ -27,6 +32,28 @@ def held_pool(app: Litestar) -> Pool:
 
 def pool_of(request: HttpRequest) -> Pool:
     return held_pool(request.app)
+
+
+async def model_of(request: HttpRequest, name: str, keep_alive: KeepAlive | None = None) -> Model:
+    """The model called `name`, which stays loaded until the reply has ended, and for as long after
+    that as `keep_alive` says. Raises as the pool's `lease` does, and RequestError."""
+    exchange_of(request.scope).model = name
+    lease = await pool_of(request).lease(name, keep_alive_s(keep_alive))
+    return _until_the_end(request, lease)
+
+
+async def encoder_of(
+    request: HttpRequest, name: str, keep_alive: KeepAlive | None = None
+) -> Encoder:
+    """As `model_of`, for a model that embeds or ranks."""
+    exchange_of(request.scope).model = name
+    lease = await pool_of(request).lease_encoder(name, keep_alive_s(keep_alive))
+    return _until_the_end(request, lease)
+
+
+def _until_the_end(request: HttpRequest, lease: Lease[ModelT]) -> ModelT:
+    exchange_of(request.scope).ends.callback(lease.release)
+    return lease.model
 
 
 def hold_settings(app: Litestar, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from litestar.types import Receive, Scope, Send
 
 from service.api.connection import disconnected
 from service.api.error_mapping import as_retort_error
+from service.api.exchange import exchange_of
 from service.api.facade import Delta, Generation
 from service.errors import RetortError
 
@@ -18,7 +19,7 @@ PING_INTERVAL_S = 15.0
 COMMENT: Final = b": ping\n\n"
 """What keeps a silent connection open; clients skip it, whatever the dialect."""
 
-_HEADERS: Final = (
+HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
@@ -93,7 +94,8 @@ class StreamedReply:
         self._writer = writer
         self._ping = ping
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange_of(scope).generations = self._generations
         outbox = Outbox(self._ping)
         helpers = (
             asyncio.create_task(self._produce(outbox)),
@@ -138,7 +140,7 @@ def first_of(error: Exception) -> Exception:
 
 
 async def _write(outbox: Outbox, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     is_last = False
     while not is_last:
         data, is_last = await outbox.take()

@@ -11,6 +11,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 from service.api.awaited import AwaitedReply
+from service.api.exchange import exchange_of
 from service.api.facade import Generation, TextLogprobs
 from service.api.streamed import first_of
 from service.dialogue.answer import CallDelta, joined
@@ -45,6 +46,7 @@ class WholeReply:
         self._make_reply = make_reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange_of(scope).generations = self._generations
         try:
             await AwaitedReply(self._body())(scope, receive, send)
         finally:

@@ -64,9 +64,9 @@ class ConstraintCompiler:
         return compiled
 
     def close(self) -> None:
-        """Ends the threads once they have nothing to do."""
+        """Waits until the threads have ended; what waits for one is cancelled. From any thread."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._pool is None:

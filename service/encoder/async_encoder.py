@@ -117,6 +117,7 @@ class AsyncEncoder:
             except Exception:  # noqa: BLE001  no failure of a batch must end the thread with requests waiting
                 _log.exception("a batch failed")
                 self._fail({place.job for place in batch})
+        self._runner.close()
 
     def _take_commands(self) -> bool:
         """Carries out all commands, waiting for one if there is nothing else to do."""

@@ -71,6 +71,10 @@ class LoadedEncoder:
         )
         self.num_tokens_read = 0
 
+    async def close(self) -> None:
+        """Ends what runs with ShuttingDown, and the thread, and frees the session."""
+        await self.engine.close()
+
     def encode_text(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """The tokens of a text as it is, without a prompt that embedding would put before it."""
         if not add_special_tokens:

@@ -37,6 +37,10 @@ class EncoderRunner:
                 f"to {', '.join(outputs)}"
             )
 
+    def close(self) -> None:
+        """Frees the session. Nothing may follow."""
+        del self._session
+
     @property
     def width(self) -> int:
         """The numbers that come out for each sequence: a vector's, or the one of a judgement."""

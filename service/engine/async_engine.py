@@ -153,7 +153,7 @@ class AsyncEngine:
         self._draining = True
 
     async def close(self) -> None:
-        """Fails what still runs with ShuttingDown and ends the thread."""
+        """Fails what still runs with ShuttingDown, ends the thread and frees the model."""
         self._draining = True
         for stream in self._streams.values():
             stream.fail(ShuttingDown("The server shut down before the answer was complete."))
@@ -192,6 +192,7 @@ class AsyncEngine:
             try:
                 if not self._take_commands():
                     self._engine.close()
+                    self._engine.runner.close()
                     return
                 outputs = self._engine.step()
             except Exception:  # noqa: BLE001  a defect of ours must not end the thread with requests waiting

@@ -68,6 +68,13 @@ class Runner:
         self._decoding: dict[tuple[int, int], _Decoding] = {}
         self._prefilling: dict[int, ort.IOBinding] = {}
 
+    def close(self) -> None:
+        """Frees the sessions and the KV memory. Nothing may follow."""
+        self._decoding.clear()
+        self._prefilling.clear()
+        del self._decoder, self._prefill_session
+        self._kv.close()
+
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         """Computes `token_ids` into `slot` behind the `start` tokens that it holds.
 

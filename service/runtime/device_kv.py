@@ -47,6 +47,10 @@ class DeviceKv:
             self._copier.copy(other, one)
             self._copier.copy(spare, other)
 
+    def close(self) -> None:
+        self._arrays.clear()
+        del self._spare, self._copier
+
 
 class WholeKv:
     """The one slot of a device whose memory has no addresses to reckon with: bound as it is."""
@@ -69,6 +73,9 @@ class WholeKv:
 
     def swap(self, first: int, second: int, num_tokens: int) -> None:  # noqa: ARG002
         raise AssertionError("there is one slot")
+
+    def close(self) -> None:
+        self._arrays.clear()
 
 
 class _Copier:

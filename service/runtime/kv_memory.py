@@ -33,6 +33,10 @@ class KvMemory(Protocol):
         """Lets the first `num_tokens` of two slots change places, in all arrays."""
         ...
 
+    def close(self) -> None:
+        """Frees it. No address of it may be used any more."""
+        ...
+
 
 def allocate_kv(provider: Provider, shape: KvShape, dtype: str) -> KvMemory:
     """Zeroed memory for `shape` of `dtype` on the device of `provider`."""
@@ -52,8 +56,8 @@ class HostKv:
 
     def __init__(self, shape: KvShape, dtype: np.dtype[np.generic]) -> None:
         self.shape = shape
-        memory = _map(math.prod(shape) * dtype.itemsize)
-        self._values: NDArray[np.generic] = np.frombuffer(memory, dtype).reshape(shape)
+        self._memory = _map(math.prod(shape) * dtype.itemsize)
+        self._values: NDArray[np.generic] = np.frombuffer(self._memory, dtype).reshape(shape)
         self._base = self._values.ctypes.data
         self._places = Places("cpu", shape, dtype)
 
@@ -73,6 +77,11 @@ class HostKv:
         kept = one.copy()
         one[...] = other
         other[...] = kept
+
+    def close(self) -> None:
+        # What is mapped cannot be freed while an array lies on it.
+        self._values = np.empty(0, self._values.dtype)
+        self._memory.close()
 
 
 def _map(num_bytes: int) -> mmap.mmap:

@@ -172,6 +172,14 @@ def test_health_tells_the_device_and_what_is_loaded(store: Path) -> None:
         health = health_of(server)
     assert health["status"] == "ok"
     assert health["device_reason"]
-    assert health["models"] == [
-        {"name": "smollm2:135m", "context_length": 256, "num_running": 0, "num_waiting": 0}
-    ]
+    models = health["models"]
+    assert isinstance(models, list)
+    (model,) = models
+    assert isinstance(model["expires_at"], str)
+    assert 0 < model["size"] == health["memory_reserved"]
+    assert {name: model[name] for name in ("name", "names", "status", "context_length")} == {
+        "name": "smollm2:135m",
+        "names": ["smollm2:135m"],
+        "status": "ready",
+        "context_length": 256,
+    }

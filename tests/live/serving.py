@@ -53,7 +53,7 @@ def _embed(models: Path, name: str, requests: list[list[str]]) -> list[Floats]:
     async def answered() -> list[Floats]:
         pool = _pool(models)
         try:
-            model: LoadedEncoder = await pool.encoder(name)
+            model: LoadedEncoder = (await pool.lease_encoder(name)).model
             return [(await model.embed(texts)).values for texts in requests]
         finally:
             await pool.close()
@@ -65,7 +65,7 @@ def _rank(models: Path, name: str, query: str, documents: list[str]) -> Floats:
     async def answered() -> Floats:
         pool = _pool(models)
         try:
-            return (await (await pool.encoder(name)).rank(query, documents)).values
+            return (await (await pool.lease_encoder(name)).model.rank(query, documents)).values
         finally:
             await pool.close()
 

@@ -42,7 +42,7 @@ LAYERS = {
         "constraints",
     },
     "encoder": FREE | {"runtime"},
-    "pool": FREE | {"model", "encoder", "engine", "runtime"},
+    "pool": FREE | {"model", "encoder", "runtime"},
     "api": FREE | {"options", "engine", "dialogue", "text", "constraints"},
     "app": FREE | {"api"},
     "server": FREE | {"api", "http_protocol"},

@@ -12,17 +12,19 @@ from service.api.anthropic.messages import (
     template_options,
     to_messages,
 )
-from service.api.anthropic.reply import PING, MessageEvents, MessageHead, MessageReply
+from service.api.anthropic.reply import EVENTS, PING, MessageEvents, MessageHead, MessageReply
 from service.api.anthropic.schema import CountTokensRequest, MessagesRequest, TokenCount
 from service.api.anthropic.tools import asked_tools, check_tool_ends
 from service.api.body import read_json_body
 from service.api.facade import Model
+from service.api.keep_alive import KeepAlive
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.parameters import whole
 from service.api.openai.reply import new_id, relaxed_keywords
+from service.api.patience import in_time
 from service.api.renaming import params_renamed
 from service.api.sampling import sampling_params, stop_texts
-from service.api.state import HttpRequest, pool_of
+from service.api.state import HttpRequest, model_of
 from service.api.streamed import StreamedReply
 from service.api.tools import AnswerForms, AskedTools, answer_forms
 from service.api.whole import WholeReply
@@ -41,7 +43,14 @@ async def create_message(request: HttpRequest) -> ASGIApp:
     wire = _MESSAGES.decode(body)
     tools = asked_tools(wire)
     check_tool_ends(wire, tools)
-    model, prompt = await _encoded(request, wire, len(body), tools)
+    preparing = _prepared(request, wire, len(body), tools)
+    return await in_time(preparing, EVENTS if wire.stream else None)
+
+
+async def _prepared(
+    request: HttpRequest, wire: MessagesRequest, num_bytes: int, tools: AskedTools | None
+) -> ASGIApp:
+    model, prompt = await _encoded(request, wire, num_bytes, tools, wire.keep_alive)
     max_tokens = whole(wire.max_tokens, "max_tokens")
     assert max_tokens is not None
     forms = await answer_forms(
@@ -66,10 +75,14 @@ async def count_message_tokens(request: HttpRequest) -> TokenCount:
 
 
 async def _encoded(
-    request: HttpRequest, wire: CountTokensRequest, num_bytes: int, tools: AskedTools | None
+    request: HttpRequest,
+    wire: CountTokensRequest,
+    num_bytes: int,
+    tools: AskedTools | None,
+    keep_alive: KeepAlive | None = None,
 ) -> tuple[Model, ChatPrompt]:
     messages = to_messages(wire)
-    model = await pool_of(request).get(wire.model)
+    model = await model_of(request, wire.model, keep_alive)
     template = template_options(wire, model, () if tools is None else tools.use.tools)
     with params_renamed({"continue_final_message": "messages"}):
         return model, await off_loop_if_large(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.api.keep_alive import NOTE as KEEP_ALIVE
 from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
 
 COUNT_TOKENS: Mapping[str, Treatment] = {
@@ -25,6 +26,7 @@ COUNT_TOKENS: Mapping[str, Treatment] = {
 
 MESSAGES: Mapping[str, Treatment] = {
     **COUNT_TOKENS,
+    "keep_alive": Honoured(KEEP_ALIVE),
     "max_tokens": Honoured(),
     "complete_on_length": Honoured(
         "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"

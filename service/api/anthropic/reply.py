@@ -36,6 +36,7 @@ from service.api.anthropic.schema import (
 from service.api.anthropic.tool_schema import ToolUseBlock
 from service.api.facade import Delta, Generation
 from service.api.openai.common_schema import RelaxedKeywords
+from service.api.patience import StreamDialect
 from service.api.sse import named_event
 from service.api.whole import Answer
 from service.dialogue.answer import CallDelta
@@ -46,6 +47,10 @@ from service.errors import RetortError
 PING: Final = named_event(Ping())
 
 _NO_INPUT: Final = msgspec.Raw(b"{}")
+
+
+EVENTS: Final = StreamDialect(PING, lambda error: named_event(anthropic_error(error)))
+"""How a stream waits for its model."""
 
 
 @dataclass(frozen=True, slots=True)

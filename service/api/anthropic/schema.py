@@ -14,6 +14,7 @@ from service.api.anthropic.tool_schema import (
     ToolUseBlock,
     ToolUseParam,
 )
+from service.api.keep_alive import KeepAlive
 from service.api.openai.common_schema import MAX_INT32, Count, ModelId, RelaxedKeywords, StopText
 from service.api.openai.format_schema import StructuredOutputs
 
@@ -93,6 +94,7 @@ class CountTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class MessagesRequest(CountTokensRequest, frozen=True, kw_only=True):
     max_tokens: Count
+    keep_alive: KeepAlive | None = None
     complete_on_length: bool | None = None
     stop_sequences: Annotated[list[StopText], Meta(max_length=64)] | None = None
     stream: bool | None = None

@@ -14,9 +14,10 @@ from service.api.openai.decoder import RequestDecoder
 from service.api.openai.fields import CHAT
 from service.api.openai.output_format import asked_form
 from service.api.openai.parameters import chat_options, check_stream_options
-from service.api.openai.reply import UsageIn, reply_head
+from service.api.openai.reply import CHUNKS, UsageIn, reply_head
 from service.api.openai.tools import CallStyle, chat_tools
-from service.api.state import HttpRequest, pool_of
+from service.api.patience import in_time
+from service.api.state import HttpRequest, model_of
 from service.api.streamed import StreamedReply
 from service.api.tools import AnswerForms, answer_forms
 from service.api.whole import WholeReply
@@ -29,15 +30,20 @@ _DECODER = RequestDecoder(ChatRequest, CHAT)
 
 @post("/v1/chat/completions", status_code=200)
 async def create_chat_completion(request: HttpRequest) -> ASGIApp:
-    """Everything that can be refused is refused here, before the first byte of an answer."""
+    """Everything that can be refused is refused before the first byte of an answer, unless the
+    model takes long to load."""
     body = await read_json_body(request.scope, request.receive)
     wire = _DECODER.decode(body)
     _check(wire)
+    return await in_time(_prepared(request, wire, len(body)), CHUNKS if wire.stream else None)
+
+
+async def _prepared(request: HttpRequest, wire: ChatRequest, num_bytes: int) -> ASGIApp:
     tools = chat_tools(wire)
     messages = to_messages(wire.messages)
-    model = await pool_of(request).get(wire.model)
+    model = await model_of(request, wire.model, wire.keep_alive)
     template = template_options(wire, model, tools.shown)
-    prompt = await off_loop_if_large(len(body), lambda: model.encode_chat(messages, template))
+    prompt = await off_loop_if_large(num_bytes, lambda: model.encode_chat(messages, template))
     forms = await answer_forms(
         tools.asked, asked_form(wire), model, prompt, completes=wire.complete_on_length
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, UnsetType
 
+from service.api.keep_alive import KeepAlive
 from service.api.openai.format_schema import ResponseFormat, StructuredOutputs
 
 MAX_INT32 = 2**31 - 1
@@ -67,6 +68,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     min_tokens: NoneOrCount | None = None
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
+    keep_alive: KeepAlive | None = None
     complete_on_length: bool | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from litestar import post
 from litestar.types import ASGIApp
@@ -21,12 +22,15 @@ from service.api.openai.parameters import (
     num_choices,
     num_generated,
 )
-from service.api.openai.reply import UsageIn, reply_head
-from service.api.state import HttpRequest, pool_of
+from service.api.openai.reply import CHUNKS, UsageIn, reply_head
+from service.api.patience import in_time
+from service.api.state import HttpRequest, model_of
 from service.api.streamed import StreamedReply
 from service.api.whole import WholeReply
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
+
+Prompts: TypeAlias = Sequence[str | list[int]]
 
 _DECODER = RequestDecoder(CompletionRequest, COMPLETION)
 
@@ -38,11 +42,18 @@ async def create_completion(request: HttpRequest) -> ASGIApp:
     wire = _DECODER.decode(body)
     _check(wire)
     prompts = _prompts(wire)
-    model = await pool_of(request).get(wire.model)
+    preparing = _prepared(request, wire, prompts, len(body))
+    return await in_time(preparing, CHUNKS if wire.stream else None)
+
+
+async def _prepared(
+    request: HttpRequest, wire: CompletionRequest, prompts: Prompts, num_bytes: int
+) -> ASGIApp:
+    model = await model_of(request, wire.model, wire.keep_alive)
     form = await requested_form(wire, model)
     options = completion_options(wire, model.defaults, form)
     encoded = await off_loop_if_large(
-        len(body), lambda: [_token_ids(model, prompt, wire.suffix) for prompt in prompts]
+        num_bytes, lambda: [_token_ids(model, prompt, wire.suffix) for prompt in prompts]
     )
     generations = model.generate(encoded, options)
     shape = Shape(
@@ -69,7 +80,7 @@ def _check(wire: CompletionRequest) -> None:
         raise RequestError("A prompt with a 'suffix' cannot be echoed.", param="echo")
 
 
-def _prompts(wire: CompletionRequest) -> Sequence[str | list[int]]:
+def _prompts(wire: CompletionRequest) -> Prompts:
     """One prompt or several: a text, tokens, or a list of either.
 
     Raises RequestError for token ids beside anything else, for too many prompts, and for token

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from service.api.keep_alive import KeepAlive
 from service.api.openai.common_schema import MAX_INT32, Count, ModelId
 
 MAX_INPUTS = 2048
@@ -29,6 +30,7 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
     truncate: bool | None = None
     allow_any_dimensions: bool | None = None
     prompt_name: Annotated[str, Meta(max_length=256)] | None = None
+    keep_alive: KeepAlive | None = None
 
 
 class EmbeddingUsage(msgspec.Struct, frozen=True):

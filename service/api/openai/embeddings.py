@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.api.awaited import AwaitedReply
 from service.api.body import read_json_body
 from service.api.encoding import Encoded, Encoder
+from service.api.exchange import Exchange, exchange_of
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.embedding_schema import (
     MAX_INPUTS,
@@ -24,7 +25,7 @@ from service.api.openai.embedding_schema import (
 )
 from service.api.openai.encoder_fields import EMBEDDING
 from service.api.openai.parameters import whole
-from service.api.state import HttpRequest, pool_of
+from service.api.state import HttpRequest, encoder_of
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
 
@@ -38,8 +39,8 @@ async def create_embedding(request: HttpRequest) -> ASGIApp:
     """Texts get the model's special tokens and its default prompt; token ids stay as they are."""
     body = await read_json_body(request.scope, request.receive)
     wire, inputs = await off_loop_if_large(len(body), lambda: _read(body))
-    model = await pool_of(request).encoder(wire.model)
-    return AwaitedReply(_embedded(model, wire, inputs))
+    model = await encoder_of(request, wire.model, wire.keep_alive)
+    return AwaitedReply(_embedded(model, wire, inputs, exchange_of(request.scope)))
 
 
 def _read(body: bytes) -> tuple[EmbeddingRequest, Inputs]:
@@ -47,7 +48,9 @@ def _read(body: bytes) -> tuple[EmbeddingRequest, Inputs]:
     return wire, _inputs(wire)
 
 
-async def _embedded(model: Encoder, wire: EmbeddingRequest, inputs: Inputs) -> bytes:
+async def _embedded(
+    model: Encoder, wire: EmbeddingRequest, inputs: Inputs, exchange: Exchange
+) -> bytes:
     encoded = await model.embed(
         inputs,
         dimensions=whole(wire.dimensions, "dimensions"),
@@ -55,6 +58,7 @@ async def _embedded(model: Encoder, wire: EmbeddingRequest, inputs: Inputs) -> b
         prompt_name=wire.prompt_name,
         truncate=bool(wire.truncate),
     )
+    exchange.num_encoded_tokens = encoded.num_tokens
     return await off_loop_if_large(encoded.values.nbytes, lambda: _reply(wire, encoded))
 
 

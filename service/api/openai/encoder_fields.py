@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.api.keep_alive import NOTE as KEEP_ALIVE
 from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
 
 EMBEDDING: Mapping[str, Treatment] = {
@@ -14,6 +15,7 @@ EMBEDDING: Mapping[str, Treatment] = {
     "truncate": Honoured("extension; true reads the beginning of what is too long"),
     "allow_any_dimensions": Honoured("extension; true cuts vectors of any model"),
     "prompt_name": Honoured("extension; one of the model's own prompts, put before each text"),
+    "keep_alive": Honoured(KEEP_ALIVE),
     "user": AnyValue(),
 }
 
@@ -27,5 +29,6 @@ RERANK: Mapping[str, Treatment] = {
     "max_chunks_per_doc": OneOf((1,)),
     "max_tokens_per_doc": OneOf(),
     "rank_fields": OneOf((["text"],)),
+    "keep_alive": Honoured(KEEP_ALIVE),
     "user": AnyValue(),
 }

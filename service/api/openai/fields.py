@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from service.api.keep_alive import NOTE as KEEP_ALIVE
 from service.errors import UnsupportedParameter
 
 _MAX_NO_OP_BYTES = 256
@@ -68,6 +69,7 @@ _GENERATION: Mapping[str, Treatment] = {
     "complete_on_length": Honoured(
         "extension; JSON that the limit of tokens cuts is closed, by tokens that do not count"
     ),
+    "keep_alive": Honoured(KEEP_ALIVE),
     "user": AnyValue(),
 }
 

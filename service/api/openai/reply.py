@@ -22,6 +22,8 @@ from service.api.openai.common_schema import (
     StreamOptions,
     Usage,
 )
+from service.api.patience import StreamDialect
+from service.api.streamed import COMMENT
 from service.errors import RetortError
 from service.options import OutputForm
 
@@ -105,6 +107,10 @@ def event(chunk: msgspec.Struct) -> bytes:
 def failure_events(error: RetortError) -> bytes:
     """How a stream ends that was broken off."""
     return b"data: " + error_body(error) + b"\n\n" + DONE
+
+
+CHUNKS: Final = StreamDialect(COMMENT, failure_events)
+"""How streams of chat completions and completions wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from service.api.awaited import AwaitedReply
 from service.api.body import read_json_body
 from service.api.encoding import Encoded, Encoder
+from service.api.exchange import Exchange, exchange_of
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.encoder_fields import RERANK
 from service.api.openai.parameters import whole
@@ -22,7 +23,7 @@ from service.api.openai.rerank_schema import (
     RerankResult,
     RerankUsage,
 )
-from service.api.state import HttpRequest, pool_of
+from service.api.state import HttpRequest, encoder_of
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
 
@@ -34,17 +35,18 @@ async def rerank(request: HttpRequest) -> ASGIApp:
     """The best documents first; equal ones stay in the order in which they came."""
     body = await read_json_body(request.scope, request.receive)
     wire = await off_loop_if_large(len(body), lambda: _DECODER.decode(body))
-    top_n = whole(wire.top_n, "top_n")
+    whole(wire.top_n, "top_n")
     texts = [_text(index, document) for index, document in enumerate(wire.documents)]
-    model = await pool_of(request).encoder(wire.model)
-    return AwaitedReply(_ranked(model, wire, texts, top_n))
+    model = await encoder_of(request, wire.model, wire.keep_alive)
+    return AwaitedReply(_ranked(model, wire, texts, exchange_of(request.scope)))
 
 
 async def _ranked(
-    model: Encoder, wire: RerankRequest, texts: list[str], top_n: int | None
+    model: Encoder, wire: RerankRequest, texts: list[str], exchange: Exchange
 ) -> bytes:
     encoded = await model.rank(wire.query, texts, truncate=bool(wire.truncate))
-    return msgspec.json.encode(_reply(wire, texts, encoded, top_n))
+    exchange.num_encoded_tokens = encoded.num_tokens
+    return msgspec.json.encode(_reply(wire, texts, encoded, whole(wire.top_n, "top_n")))
 
 
 def _text(index: int, document: Document) -> str:

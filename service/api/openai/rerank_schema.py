@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from service.api.keep_alive import KeepAlive
 from service.api.openai.common_schema import Count, ModelId
 
 MAX_DOCUMENTS = 2048
@@ -29,6 +30,7 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_n: Count | None = None
     return_documents: bool | None = None
     truncate: bool | None = None
+    keep_alive: KeepAlive | None = None
 
 
 class RerankUsage(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from service.api.openai.tokenization_schema import (
     Tokenized,
     TokenizeRequest,
 )
-from service.api.state import HttpRequest, pool_of
+from service.api.state import HttpRequest, encoder_of, model_of, pool_of
 from service.api.work import off_loop_if_large
 from service.errors import RequestError
 from service.store.manifest import EncoderManifest
@@ -44,11 +44,10 @@ async def tokenize(request: HttpRequest) -> Tokenized:
     body = await read_json_body(request.scope, request.receive)
     wire = _TOKENIZE.decode(body)
     _check(wire)
-    pool = pool_of(request)
-    if wire.messages is None and _is_encoder(pool.find(wire.model)):
-        encoder = await pool.encoder(wire.model)
+    if wire.messages is None and _is_encoder(pool_of(request).find(wire.model)):
+        encoder = await encoder_of(request, wire.model)
         return await off_loop_if_large(len(body), lambda: _tokenized_by_encoder(wire, encoder))
-    model = await pool.get(wire.model)
+    model = await model_of(request, wire.model)
     return await off_loop_if_large(len(body), lambda: _tokenized(wire, model))
 
 
@@ -56,13 +55,12 @@ async def tokenize(request: HttpRequest) -> Tokenized:
 async def detokenize(request: HttpRequest) -> Detokenized:
     body = await read_json_body(request.scope, request.receive)
     wire = _DETOKENIZE.decode(body)
-    pool = pool_of(request)
-    package = pool.find(wire.model)
+    package = pool_of(request).find(wire.model)
     _check_tokens(wire, package.manifest.architecture.vocab_size)
     if _is_encoder(package):
-        encoder = await pool.encoder(wire.model)
+        encoder = await encoder_of(request, wire.model)
         return await off_loop_if_large(len(body), lambda: Detokenized(encoder.decode(wire.tokens)))
-    model = await pool.get(wire.model)
+    model = await model_of(request, wire.model)
     return await off_loop_if_large(
         len(body), lambda: Detokenized(model.decode(wire.tokens, at_text_start=True))
     )
@@ -74,7 +72,7 @@ async def count_input_tokens(request: HttpRequest) -> InputTokens:
     body = await read_json_body(request.scope, request.receive)
     wire = _CHAT.decode(body)
     check_continuation(wire)
-    model = await pool_of(request).get(wire.model)
+    model = await model_of(request, wire.model)
     tokens = await off_loop_if_large(len(body), lambda: _chat_tokens(wire, model))
     return InputTokens(input_tokens=len(tokens))
 

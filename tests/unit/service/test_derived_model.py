@@ -50,7 +50,7 @@ async def pool(store: Store) -> AsyncIterator[ModelPool]:
 
 
 async def _model(pool: ModelPool, name: str) -> LoadedModel:
-    return await pool.get(name)
+    return (await pool.lease(name)).model
 
 
 def _prompt(model: LoadedModel, messages: list[Message]) -> str:

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from service.api.body import read_json_body
 from service.api.facade import Model
+from service.api.keep_alive import KeepAlive
 from service.api.openai.decoder import RequestDecoder
 from service.api.openai.reply import new_id, relaxed_keywords
 from service.api.openai.responses.conversation import to_messages
@@ -25,7 +26,7 @@ from service.api.openai.responses.parameters import (
     generation_options,
     template_options,
 )
-from service.api.openai.responses.reply import ResponseEvents, ResponseReply
+from service.api.openai.responses.reply import EVENTS, ResponseEvents, ResponseReply
 from service.api.openai.responses.schema import (
     InputTokenCount,
     InputTokensRequest,
@@ -37,8 +38,9 @@ from service.api.openai.responses.schema import (
 )
 from service.api.openai.responses.store import ResponseStore, StoredResponse
 from service.api.openai.responses.tools import asked_tools
+from service.api.patience import in_time
 from service.api.renaming import params_renamed
-from service.api.state import HttpRequest, pool_of, responses_of
+from service.api.state import HttpRequest, model_of, responses_of
 from service.api.streamed import StreamedReply
 from service.api.tools import AskedTools, answer_forms
 from service.api.whole import WholeReply
@@ -62,12 +64,20 @@ class _Prompt:
 
 @post("/v1/responses", status_code=200)
 async def create_response(request: HttpRequest) -> ASGIApp:
-    """Everything that can be refused is refused here, before the first byte of an answer."""
+    """Everything that can be refused is refused before the first byte of an answer, unless the
+    model takes long to load."""
     body = await read_json_body(request.scope, request.receive)
     wire = _RESPONSES.decode(body)
     check(wire)
     tools = asked_tools(wire)
-    prompt = await _prompt(request, wire, len(body), tools)
+    preparing = _prepared(request, wire, len(body), tools)
+    return await in_time(preparing, EVENTS if wire.stream else None)
+
+
+async def _prepared(
+    request: HttpRequest, wire: ResponsesRequest, num_bytes: int, tools: AskedTools | None
+) -> ASGIApp:
+    prompt = await _prompt(request, wire, num_bytes, tools, wire.keep_alive)
     model = prompt.model
     forms = await answer_forms(
         tools, asked_form(wire), model, prompt.encoded, completes=wire.complete_on_length
@@ -98,7 +108,11 @@ async def count_response_input_tokens(request: HttpRequest) -> InputTokenCount:
 
 
 async def _prompt(
-    request: HttpRequest, wire: InputTokensRequest, num_bytes: int, tools: AskedTools | None
+    request: HttpRequest,
+    wire: InputTokensRequest,
+    num_bytes: int,
+    tools: AskedTools | None,
+    keep_alive: KeepAlive | None = None,
 ) -> _Prompt:
     before = _before(responses_of(request), wire.previous_response_id)
     new = await off_loop_if_large(num_bytes, lambda: read_input(wire.input))
@@ -106,7 +120,7 @@ async def _prompt(
     messages = await off_loop_if_large(
         num_bytes + len(before), lambda: to_messages(items, wire.instructions)
     )
-    model = await pool_of(request).get(wire.model)
+    model = await model_of(request, wire.model, keep_alive)
     template = template_options(wire, model, () if tools is None else tools.use.tools)
     num_chars = num_bytes + sum(len(message.content) for message in messages)
     with params_renamed({"messages": "input"}):

@@ -104,8 +104,18 @@ class CallArgumentsDone(
     arguments: str
 
 
+class StreamError(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
+    """Where there is not even a response that could have failed."""
+
+    code: str | None
+    message: str
+    param: str | None
+    sequence_number: int = 0
+
+
 ResponseEvent: TypeAlias = (
-    ResponseCreated
+    StreamError
+    | ResponseCreated
     | ResponseInProgress
     | OutputItemAdded
     | ContentPartAdded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.api.keep_alive import NOTE as KEEP_ALIVE
 from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
 
 INPUT_TOKENS: Mapping[str, Treatment] = {
@@ -26,6 +27,7 @@ INPUT_TOKENS: Mapping[str, Treatment] = {
 
 RESPONSES: Mapping[str, Treatment] = {
     **{name: treatment for name, treatment in INPUT_TOKENS.items() if name != "personality"},
+    "keep_alive": Honoured(KEEP_ALIVE),
     "include": Honoured(
         "`message.output_text.logprobs`; reasoning is always there in plain text, so that "
         "`reasoning.encrypted_content` adds nothing, nor do the results of tools that there are "

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from service.api.facade import Delta
 from service.api.openai.logprobs import TokenLogprob
@@ -17,6 +18,7 @@ from service.api.openai.responses.events import (
     ResponseFailed,
     ResponseIncomplete,
     ResponseInProgress,
+    StreamError,
 )
 from service.api.openai.responses.items import (
     Item,
@@ -32,7 +34,9 @@ from service.api.openai.responses.progress import (
     GrowingThoughts,
 )
 from service.api.openai.responses.schema import ResponseObject
+from service.api.patience import StreamDialect
 from service.api.sse import named_event
+from service.api.streamed import COMMENT
 from service.api.whole import Answer
 from service.dialogue.answer import CallDelta
 from service.dialogue.tools.tool import ToolCall
@@ -68,6 +72,14 @@ class ResponseReply:
 
 def _call_item(status: ItemStatus, *, call: ToolCall) -> Item:
     return call_item(new_id("fc_"), status, call)
+
+
+def _unprepared(error: RetortError) -> bytes:
+    return named_event(StreamError(code=error.code, message=error.message, param=error.param))
+
+
+EVENTS: Final = StreamDialect(COMMENT, _unprepared)
+"""How a stream waits for its model."""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta
 
+from service.api.keep_alive import KeepAlive
 from service.api.openai.common_schema import Count, ModelId, RelaxedKeywords
 from service.api.openai.format_schema import FormatName, StructuredOutputs
 from service.api.openai.responses.items import Item
@@ -92,6 +93,7 @@ class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
     complete_on_length: bool | None = None
     include: list[Includable] | None = None
+    keep_alive: KeepAlive | None = None
     max_output_tokens: Count | None = None
     metadata: Metadata | None = None
     store: bool | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.api.encoding import Encoder
+from service.api.facade import Lease
 from service.constraints.spec import OutputSpec
 from service.dialogue.answer import CallDelta
 from service.dialogue.message import Message
@@ -233,11 +234,30 @@ class FakeModel:
 
 
 @dataclass
+class FakeLease:
+    model: FakeModel
+    keep_alive_s: float | None
+    is_released: bool = False
+
+    def release(self) -> None:
+        self.is_released = True
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@dataclass
 class FakePool:
-    """Serves every name in `names` with the one `model`."""
+    """Serves every name in `names` with the one `model`, once it `is_loaded`."""
 
     model: FakeModel
     names: tuple[str, ...] = ("tiny:1b", "hf.co/org/tiny:q4")
+    leases: list[FakeLease] = field(default_factory=list)
+    is_loaded: asyncio.Event = field(default_factory=_set)
+    load_failure: RetortError | None = None
     is_draining: bool = False
     is_closed: bool = False
 
@@ -250,15 +270,29 @@ class FakePool:
         parsed = ModelName.parse(name)
         return Package(parsed, Path("models") / parsed.folder, self.model.manifest)
 
-    async def get(self, name: str) -> FakeModel:
+    async def lease(self, name: str, keep_alive_s: float | None = None) -> FakeLease:
         self.find(name)
         if self.is_draining:
             raise ShuttingDown("The server is being stopped.")
-        return self.model
+        await self.is_loaded.wait()
+        if self.load_failure is not None:
+            raise self.load_failure
+        lease = FakeLease(self.model, keep_alive_s)
+        self.leases.append(lease)
+        return lease
 
-    async def encoder(self, name: str) -> Encoder:
+    async def lease_encoder(self, name: str, keep_alive_s: float | None = None) -> Lease[Encoder]:
         self.find(name)
         raise WrongModelKind(f"The model {name} generates text: it neither embeds nor ranks.")
+
+    async def load(self, name: str, keep_alive_s: float | None = None) -> None:
+        (await self.lease(name, keep_alive_s)).release()
+
+    async def unload(self, name: str) -> None:
+        self.find(name)
+
+    def preload(self) -> None:
+        pass
 
     def health(self) -> Health:
         return Health(

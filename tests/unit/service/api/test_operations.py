@@ -27,6 +27,8 @@ async def test_health_tells_the_device_and_turns_503_while_draining(
         "status": "ok",
         "device": "cpu",
         "device_reason": "a test asked for it",
+        "memory_limit": None,
+        "memory_reserved": 0,
         "models": [],
     }
     pool.drain()

@@ -28,6 +28,9 @@ class Lengths:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
+    def close(self) -> None:
+        pass
+
     def run(self, batch: Sequence[Tokens]) -> NDArray[np.float32]:
         self.batches.append(len(batch))
         if any(POISON in tokens.token_ids for tokens in batch):

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_vectors_are_those_of_transformers(pool: ModelPool, expected: Expected) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     encoded = await model.embed(expected.texts)
     assert encoded.values.dtype == np.float32
     assert cosines(encoded.values, np.array(expected.vectors)).min() > 0.99999
@@ -36,7 +36,7 @@ async def test_vectors_are_those_of_transformers(pool: ModelPool, expected: Expe
 
 
 async def test_scores_are_those_of_transformers(pool: ModelPool, expected: Expected) -> None:
-    model = await pool.encoder(RANKER)
+    model = (await pool.lease_encoder(RANKER)).model
     query = expected.pairs[0][0]
     encoded = await model.rank(query, [document for _, document in expected.pairs])
     np.testing.assert_allclose(encoded.values, expected.scores, atol=1e-5)
@@ -46,7 +46,7 @@ async def test_scores_are_those_of_transformers(pool: ModelPool, expected: Expec
 async def test_a_vector_does_not_depend_on_its_neighbours(
     pool: ModelPool, expected: Expected
 ) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     alone = [(await model.embed([text])).values[0] for text in expected.texts]
     batched, *others = await asyncio.gather(
         model.embed(expected.texts),
@@ -58,7 +58,7 @@ async def test_a_vector_does_not_depend_on_its_neighbours(
 
 
 async def test_tokens_are_read_as_they_are(pool: ModelPool, expected: Expected) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     text = expected.texts[1]
     token_ids = model._tokenizer.encode([text])[0].token_ids
     from_text, from_ids = await model.embed([text]), await model.embed([token_ids])
@@ -69,7 +69,7 @@ async def test_tokens_are_read_as_they_are(pool: ModelPool, expected: Expected) 
 
 
 async def test_a_prompt_is_put_before_each_text(pool: ModelPool, expected: Expected) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     encoded = await model.embed(expected.texts, prompt_name="query")
     assert cosines(encoded.values, np.array(expected.prompted)).min() > 0.99999
     plain = await model.embed(expected.texts, prompt_name="document")
@@ -87,7 +87,7 @@ async def test_a_default_prompt_is_put_before_texts_that_ask_for_none(
     _copied(tmp_path, EMBEDDER, embedding=embedding)
     pool = ModelPool(Settings(models_folder=tmp_path, device="cpu"), Device(CPU, "asked for"))
     try:
-        model = await pool.encoder(EMBEDDER)
+        model = (await pool.lease_encoder(EMBEDDER)).model
         asked = await model.embed(expected.texts)
         other = await model.embed(expected.texts, prompt_name="document")
     finally:
@@ -100,7 +100,7 @@ async def test_a_default_prompt_is_put_before_texts_that_ask_for_none(
 async def test_cut_vectors_have_length_one_again(
     pool: ModelPool, expected: Expected, dimensions: int
 ) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     whole = (await model.embed(expected.texts)).values
     cut = (await model.embed(expected.texts, dimensions=dimensions)).values
     assert cut.shape == (len(expected.texts), dimensions)
@@ -109,7 +109,7 @@ async def test_cut_vectors_have_length_one_again(
 
 
 async def test_dimensions_that_the_model_does_not_declare(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     with pytest.raises(RequestError, match="cut to 4, 8") as refused:
         await model.embed(["a"], dimensions=5)
     assert refused.value.param == "dimensions"
@@ -120,7 +120,7 @@ async def test_dimensions_that_the_model_does_not_declare(pool: ModelPool) -> No
 
 
 async def test_what_is_too_long_is_refused_unless_it_may_be_cut(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     long = "what is glass " * 20
     with pytest.raises(InputTooLong, match=r"reads at most 48\.") as refused:
         await model.embed(["a", long])
@@ -134,7 +134,7 @@ async def test_what_is_too_long_is_refused_unless_it_may_be_cut(pool: ModelPool)
 
 
 async def test_token_ids_are_cut_at_the_end(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     token_ids = [2, *range(5, 90), 3]
     with pytest.raises(InputTooLong):
         await model.embed([token_ids])
@@ -146,7 +146,7 @@ async def test_token_ids_are_cut_at_the_end(pool: ModelPool) -> None:
 
 
 async def test_a_pair_is_cut_where_it_is_longer(pool: ModelPool) -> None:
-    model = await pool.encoder(RANKER)
+    model = (await pool.lease_encoder(RANKER)).model
     long = "what is glass " * 40
     with pytest.raises(InputTooLong) as refused:
         await model.rank("what", ["a", long])
@@ -160,26 +160,27 @@ async def test_a_pair_is_cut_where_it_is_longer(pool: ModelPool) -> None:
 
 @pytest.mark.parametrize("token_ids", [[128], [-1], [1, 2**31 - 1]])
 async def test_tokens_that_the_model_does_not_have(pool: ModelPool, token_ids: list[int]) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     with pytest.raises(RequestError, match="vocabulary of 128") as refused:
         await model.embed([[5], token_ids])
     assert refused.value.param == "input[1]"
 
 
 async def test_each_kind_of_model_does_its_own_work_only(pool: ModelPool) -> None:
-    embedder, ranker = await pool.encoder(EMBEDDER), await pool.encoder(RANKER)
+    embedder = (await pool.lease_encoder(EMBEDDER)).model
+    ranker = (await pool.lease_encoder(RANKER)).model
     with pytest.raises(WrongModelKind, match="is a reranker"):
         await ranker.embed(["a"])
     with pytest.raises(WrongModelKind, match="embeds texts"):
         await embedder.rank("a", ["b"])
     for name, what in ((EMBEDDER, "an embedding model"), (RANKER, "a reranker")):
         with pytest.raises(WrongModelKind, match=f"is {what}: it generates no text") as refused:
-            await pool.get(name)
+            await pool.lease(name)
         assert (refused.value.status, refused.value.param) == (400, "model")
 
 
 async def test_at_most_slots_and_queue_requests_are_admitted(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     running = [asyncio.create_task(model.embed(["a"] * 500)) for _ in range(4)]
     await asyncio.sleep(0)
     assert pool.health().models[0].num_running == 4
@@ -190,7 +191,7 @@ async def test_at_most_slots_and_queue_requests_are_admitted(pool: ModelPool) ->
 
 
 async def test_a_cancelled_request_leaves_the_queue(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     gone = [asyncio.create_task(model.embed(["what is glass"] * 2000)) for _ in range(3)]
     await asyncio.sleep(0.05)
     for task in gone:
@@ -202,22 +203,22 @@ async def test_a_cancelled_request_leaves_the_queue(pool: ModelPool) -> None:
 
 
 async def test_draining_refuses_new_work_and_closing_ends_the_old(pool: ModelPool) -> None:
-    model = await pool.encoder(EMBEDDER)
+    model = (await pool.lease_encoder(EMBEDDER)).model
     running = asyncio.create_task(model.embed(["what is glass"] * 2000))
     await asyncio.sleep(0.02)
     pool.drain()
     with pytest.raises(ShuttingDown):
         await model.embed(["a"])
     with pytest.raises(ShuttingDown):
-        await pool.encoder(RANKER)
+        await pool.lease_encoder(RANKER)
     await pool.close()
     with pytest.raises(ShuttingDown):
         await running
 
 
 async def test_first_requests_at_once_load_once(pool: ModelPool) -> None:
-    models = await asyncio.gather(*(pool.encoder(EMBEDDER) for _ in range(4)))
-    assert len(set(map(id, models))) == 1
+    leases = await asyncio.gather(*(pool.lease_encoder(EMBEDDER) for _ in range(4)))
+    assert len({id(lease.model) for lease in leases}) == 1
     assert [health.name for health in pool.health().models] == [EMBEDDER]
 
 
@@ -231,7 +232,7 @@ def _copied(folder: Path, name: str, **changes: object) -> Path:
 async def _loaded(folder: Path, device: Device = Device(CPU, "asked for")) -> None:  # noqa: B008
     pool = ModelPool(Settings(models_folder=folder, device="cpu"), device)
     try:
-        await pool.encoder(EMBEDDER)
+        await pool.lease_encoder(EMBEDDER)
     finally:
         await pool.close()
 

@@ -80,6 +80,9 @@ class SlotRunner(Runner):
         self.slot_length = slot_length
         self.slots = Slots(num_slots, slot_length)
 
+    def close(self) -> None:
+        pass
+
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         self.slots.prefill(slot, start, token_ids)
 

@@ -140,6 +140,16 @@ _GENERATION: Mapping[str, Field] = {
     ),
     "ignore_eos": _boolean(),
     "min_tokens": _whole(0, MAX_INT32),
+    "keep_alive": Field(
+        st.floats(-1e9, 1e9)
+        | st.integers(-(10**9), 10**9)
+        | st.sampled_from(["5m", "-1", "1h30m"]),
+        st.booleans()
+        | _lists.filter(bool)
+        | _objects.filter(bool)
+        | st.floats(min_value=1e9, exclude_min=True, allow_infinity=False)
+        | st.sampled_from(["", "soon", "5 m", "1e9", "9" * 65]),
+    ),
     "response_format": Field(
         st.sampled_from([{"type": "text"}, {"type": "json_object"}])
         | st.builds(

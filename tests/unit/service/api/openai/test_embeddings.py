@@ -211,7 +211,8 @@ async def _until_running(app: Litestar, count: int) -> None:
 async def _num_running(app: Litestar) -> int:
     pool = held_pool(app)
     assert isinstance(pool, ModelPool)
-    return (await pool.encoder(EMBEDDER)).engine.num_requests
+    with await pool.lease_encoder(EMBEDDER) as model:
+        return model.engine.num_requests
 
 
 JSON = st.recursive(
