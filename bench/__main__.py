@@ -25,6 +25,7 @@ from bench import (
     memory,
     quality_cost,
     startup,
+    structured,
 )
 from bench.child import ChildError
 from bench.disturbance import others_share, read_cpu_times
@@ -67,6 +68,7 @@ FAMILIES = {
     "http": Family(http_rates.VARIANTS, http_rates.measure),
     "api": Family(api_cost.VARIANTS, api_cost.measure),
     "embeddings": Family(embedding_rates.VARIANTS, embedding_rates.measure),
+    "structured": Family(structured.VARIANTS, structured.measure),
     "startup": Family(startup.VARIANTS, startup.measure),
     "memory": Family(memory.VARIANTS, memory.measure),
     "export": Family(export_cost.VARIANTS, export_cost.measure),
