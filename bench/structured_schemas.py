@@ -29,7 +29,7 @@ FRIENDS_PROMPT = (
     "I have two friends. The first is Ollama 22 years old busy saving the world, and the second "
     "is Alonso 23 years old and wants to hang out. Return a list of friends in JSON format"
 )
-ENDLESS: Json = {"type": "array", "items": {"type": "string"}, "minItems": 100_000}
+ENDLESS: Json = {"type": "array", "items": {"type": "string"}, "minItems": 10_000}
 """Every token of its answers is a choice, and they do not end."""
 
 

@@ -23,8 +23,10 @@ from outlines.models import VLLMOffline
 from outlines.models.base import Model, ModelTypeAdapter
 from outlines.types.dsl import CFG, JsonSchema, python_types_to_terms, to_regex
 
+from service.constraints.guard import check_whitespace
 from service.constraints.prepare import (
     PreparedForm,
+    SchemaOptions,
     prepare_grammar,
     prepare_regex,
     prepare_schema,
@@ -89,7 +91,11 @@ class RetortTypeAdapter(ModelTypeAdapter):
         if isinstance(term, CFG):
             return prepare_grammar(term.definition, param=_PARAM)
         if isinstance(term, JsonSchema):
-            return prepare_schema(msgspec.json.decode(term.schema), param=_PARAM)
+            return prepare_schema(
+                msgspec.json.decode(term.schema),
+                param=_PARAM,
+                options=_schema_options(term.whitespace_pattern),
+            )
         return prepare_regex(to_regex(term), param=_PARAM)
 
 
@@ -191,9 +197,7 @@ class Retort(Model):
             max_tokens=max_tokens,
             sampling=SamplingParams(**sampling),
             continues_text=isinstance(formatted, str),
-            form=None
-            if form is None
-            else OutputForm(await self._model.compile(form.spec), form.check),
+            form=None if form is None else await self._compiled(form),
         )
         prompt = (
             self._model.encode_text(formatted)
@@ -229,6 +233,12 @@ class _LoopThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+def _schema_options(whitespace: str | None) -> SchemaOptions:
+    if whitespace is not None:
+        check_whitespace(whitespace, param=_PARAM)
+    return SchemaOptions(whitespace=whitespace)
 
 
 def _message(message: dict[str, Any]) -> Message:

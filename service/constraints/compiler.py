@@ -113,6 +113,8 @@ def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpe
         trial = matcher.deep_copy()
         bits = np.zeros((vocab_size + 31) // 32, np.int32)
         trial.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
+        if not trial.is_error():
+            trial.compute_ff_tokens()
         reason = trial.get_error() if trial.is_error() else ""
     if reason:
         raise UnsupportedSchema(f"It cannot be enforced: {reason[:500]}", param=spec.param)

@@ -5,9 +5,11 @@ Patterns are matched by the engine that enforces them, and numbers compared as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Protocol, TypeAlias
 
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from service.constraints.drafts import Draft
@@ -24,10 +26,15 @@ class _Validator(Protocol):
     ) -> _Errors: ...
 
 
+_follow: Callable[..., _Errors] = Draft202012Validator.VALIDATORS["$ref"]
+
+
 def exact_keywords(draft: Draft) -> Mapping[str, Callable[..., _Errors]]:
     """By name, as jsonschema calls them. They are for one validation: they keep patterns."""
     patterns = _Patterns(Expressions())
+    references = _References()
     keywords: dict[str, Callable[..., _Errors]] = {
+        "$ref": references.ref,
         "additionalProperties": patterns.additional_properties,
         "multipleOf": _multiple_of,
         "pattern": patterns.pattern,
@@ -36,6 +43,21 @@ def exact_keywords(draft: Draft) -> Mapping[str, Callable[..., _Errors]]:
     if not draft.has_boolean_bounds:
         keywords |= {"exclusiveMaximum": _below, "exclusiveMinimum": _above}
     return keywords
+
+
+class _References:
+    """Follows each reference once for each value: a schema may refer to another one twice, that
+    to the next one twice, and so on, which followed each time takes for ever."""
+
+    def __init__(self) -> None:
+        self._errors: dict[tuple[str, int], Sequence[ValidationError]] = {}
+        """By the reference and the identity of the value, which the validation keeps alive."""
+
+    def ref(self, validator: _Validator, reference: str, value: Json, schema: Json) -> _Errors:
+        key = (reference, id(value))
+        if key not in self._errors:
+            self._errors[key] = [*islice(_follow(validator, reference, value, schema), 1)]
+        yield from self._errors[key]
 
 
 class _Patterns:

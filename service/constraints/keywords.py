@@ -113,6 +113,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Json], Trail], None]] = {
     "exclusiveMinimum": check_bounds,
     "format": _check_format,
     "maxItems": check_lengths,
+    "minItems": check_lengths,
     "maxLength": check_lengths,
     "maxProperties": check_num_properties,
     "maximum": check_bounds,

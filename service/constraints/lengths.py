@@ -9,11 +9,16 @@ from service.constraints.problem import SchemaProblem, Trail, unenforceable
 
 _ANY_NUMBER = 1 << 64
 
+MAX_LEAST_ITEMS = 10_000
+"""Where an array's items leave no choice, all that must be there are worked out at once."""
+
 
 def check_lengths(keywords: Mapping[str, Json], trail: Trail) -> None:
     for least, most in (("minLength", "maxLength"), ("minItems", "maxItems")):
         if _count(keywords, least, 0) > _count(keywords, most, _ANY_NUMBER):
             raise SchemaProblem(trail, most, f"contradicts {least!r}")
+    if _count(keywords, "minItems", 0) > MAX_LEAST_ITEMS:
+        raise unenforceable(trail, "minItems", f": more than {MAX_LEAST_ITEMS} items")
 
 
 def check_num_properties(keywords: Mapping[str, Json], trail: Trail) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 import outlines
 import pytest
 from outlines.inputs import Chat
+from outlines.types import JsonSchema
 from pydantic import BaseModel
 
 from service.errors import ModelNotFound, UnsupportedSchema
@@ -72,6 +73,15 @@ def test_a_generator_and_its_batch(model: Retort) -> None:
 def test_other_output_types(model: Retort, output_type: object, pattern: str) -> None:
     text = model(Chat([{"role": "user", "content": "Go on."}]), output_type, max_tokens=40, seed=3)
     assert re.fullmatch(pattern, text)
+
+
+def test_the_white_space_of_json_is_what_was_asked_for(model: Retort) -> None:
+    schema = json.dumps({"type": "array", "items": {"const": 1}, "minItems": 2, "maxItems": 2})
+    for pattern, text in ((None, "[1, 1]"), ("[ ]{0}", "[1,1]")):
+        asked = JsonSchema(schema, whitespace_pattern=pattern)
+        assert model("x", asked, max_tokens=20, seed=1) == text
+    with pytest.raises(UnsupportedSchema, match="white space"):
+        model("x", JsonSchema(schema, whitespace_pattern="x"))
 
 
 def test_a_stream_is_the_text_in_pieces(model: Retort) -> None:

@@ -12,11 +12,14 @@ import llguidance
 import pytest
 
 from service.constraints.compiler import ConstraintCompiler
+from service.constraints.json_types import Json
+from service.constraints.prepare import prepare_schema
 from service.constraints.spec import ANY_WHITESPACE, OutputKind, OutputSpec
 from service.constraints.thoughts import BehindThoughts
 from service.engine.bitmask import new_bits
 from service.engine.constraint import Constraint, ConstraintError
 from service.errors import Overloaded, PackageCorrupt, UnsupportedSchema
+from service.store.packages import Package
 from service.text.tokenizer import Tokenizer
 from tests.unit.service.constraints.tokenizers import (
     constraint_tokenizer,
@@ -28,7 +31,7 @@ from tests.unit.service.text.samples import byte_level, id_of
 
 pytestmark = pytest.mark.anyio
 
-FRIENDS = {
+FRIENDS: Json = {
     "type": "object",
     "properties": {
         "friends": {
@@ -92,6 +95,27 @@ async def test_every_finished_walk_is_what_was_asked_for(kind: str, tmp_path: Pa
             assert 0 <= friend["age"] <= 150
             assert friend["nice"] in (True, False, None)
     assert num_finished > 30
+    compiler.close()
+
+
+async def test_walks_through_a_converted_tokenizer_are_what_was_asked_for(
+    smollm2_package: Package,
+) -> None:
+    """Its file came from a GGUF, and is of the shape that llguidance's own reader takes wrongly."""
+    tokenizer = Tokenizer(smollm2_package.folder / "tokenizer.json")
+    (end,) = tokenizer.encode("<|im_end|>", add_bos=False)
+    compiler = ConstraintCompiler(lambda: constraint_tokenizer(tokenizer, end))
+    form = prepare_schema(FRIENDS, param="p")
+    compiled = await compiler.compile(form.spec)
+    assert form.check is not None
+    num_finished = 0
+    for seed in range(20):
+        token_ids = walk(compiled.begin(), tokenizer.vocab_size, end, seed)
+        if token_ids is not None:
+            num_finished += 1
+            text = tokenizer.token_bytes.text_bytes(token_ids).decode()
+            assert form.check(text) is None, text
+    assert num_finished > 10
     compiler.close()
 
 

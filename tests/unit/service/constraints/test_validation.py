@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from service.constraints.json_types import Json
 from service.constraints.validation import validate_text
+from tests.unit.service.constraints.hostile import both, chain, either
 
 OBJECT: Json = {
     "type": "object",
@@ -100,3 +102,24 @@ def test_a_pattern_that_backtracks_takes_no_time() -> None:
 def test_any_character_can_be_matched(text: str) -> None:
     assert validate_text(f'"{text}"', {"pattern": "(?s)^.$"}) is None
     assert validate_text(f'"{text}"', {"pattern": "^a$"}) is not None
+
+
+@pytest.mark.parametrize("link", [both, either])
+def test_references_that_double_each_time_take_no_time(link: Callable[[Json], Json]) -> None:
+    begun_s = time.process_time()
+    schema = chain(25, link)
+    assert validate_text("null", schema) is None
+    assert validate_text("1", schema) is not None
+    assert time.process_time() - begun_s < 1
+
+
+def test_a_reference_is_followed_for_each_value() -> None:
+    schema: Json = {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "integer"}}}
+    assert validate_text("[1, 2, 1]", schema) is None
+    assert validate_text('[1, 2, "1"]', schema) is not None
+    either_way: Json = {
+        "allOf": [{"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}, {"$ref": "#/$defs/a"}],
+        "$defs": {"a": {"type": "integer"}},
+    }
+    assert validate_text("1", either_way) is None
+    assert validate_text('"1"', either_way) is not None
