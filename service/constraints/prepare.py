@@ -62,7 +62,7 @@ def prepare_schema(
         check_schema(schema, param=param)
     closed = schema if options.keeps_open else close_objects(schema)
     form = _json_form(closed, param, options, coerces_one_of)
-    one_ofs = pointers_of("oneOf", closed) if options.relaxes and not coerces_one_of else ()
+    one_ofs = pointers_of("oneOf", schema) if options.relaxes and not coerces_one_of else ()
     if not one_ofs:
         return replace(form, relaxed=relaxed)
     looser = _json_form(closed, param, options, coerces_one_of=True)

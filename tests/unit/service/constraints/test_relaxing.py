@@ -11,7 +11,7 @@ from service.constraints.json_types import Json
 from service.constraints.prepare import SchemaOptions, prepare_schema
 from service.constraints.relaxing import MAX_RELAXED, relax_schema
 from service.errors import UnsupportedSchema
-from tests.unit.service.constraints.hostile import REFUSED
+from tests.unit.service.constraints.hostile import COMPILED, REFUSED
 from tests.unit.service.constraints.walks import Walker
 
 LENIENT = SchemaOptions(relaxes=True)
@@ -106,3 +106,8 @@ def test_alternatives_that_may_overlap_are_relaxed_only_where_they_have_to_be() 
     assert form.check("4") is not None
     assert form.looser.check("4") is None
     assert prepare_schema(schema, param="p").looser is None
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_is_enforced_anyway_stays_whole(name: str) -> None:
+    assert not prepare_schema(COMPILED[name], param="p", options=LENIENT).relaxed
