@@ -122,18 +122,20 @@ async def _compiled(
     )
 
 
-def make_tool(name: str, description: str | None, parameters: bytes, *, param: str) -> Tool:
-    """A tool of a request. `parameters` is the JSON of its schema, `null` for no arguments.
+def asked_tool(
+    name: str, description: str | None, schema: bytes, *, param: str, strict: bool | None
+) -> AskedTool:
+    """A tool of a request, whose field `param` holds the JSON of its schema: `null` for no
+    arguments. Only where `strict` is false may it be relaxed.
 
     Raises RequestError for a schema that is no JSON, naming `param`.
     """
     try:
-        schema = msgspec.json.decode(parameters)
+        keywords = msgspec.json.decode(schema)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RequestError(f"The schema is no JSON: {error}.", param=param) from None
-    if schema is None:
-        return Tool(name, description, NO_PARAMETERS)
-    return Tool(name, description, msgspec.json.encode(schema).decode())
+    parameters = NO_PARAMETERS if keywords is None else msgspec.json.encode(keywords).decode()
+    return AskedTool(Tool(name, description, parameters), param, relaxes=strict is False)
 
 
 def check_names(tools: Sequence[Tool], param: str) -> None:

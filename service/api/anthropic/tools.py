@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.anthropic.schema import CountTokensRequest, MessagesRequest
 from service.api.anthropic.tool_schema import AnyChoice, AutoChoice, NamedChoice, NoChoice
-from service.api.tools import AskedTool, AskedTools, check_ends, check_known, check_names, make_tool
+from service.api.tools import AskedTools, asked_tool, check_ends, check_known, check_names
 from service.dialogue.tools.tool import ToolUse
 from service.errors import RequestError
 
@@ -13,12 +13,14 @@ def asked_tools(wire: CountTokensRequest) -> AskedTools | None:
     """None where no tool may be called. Raises RequestError for tools that are none, and for
     choices that there are not."""
     asked = tuple(
-        AskedTool(
-            make_tool(tool.name, tool.description, bytes(tool.input_schema), param=param),
-            param,
-            relaxes=tool.strict is False,
+        asked_tool(
+            tool.name,
+            tool.description,
+            bytes(tool.input_schema),
+            param=f"tools[{index}].input_schema",
+            strict=tool.strict,
         )
-        for tool, param in ((t, f"tools[{i}].input_schema") for i, t in enumerate(wire.tools or ()))
+        for index, tool in enumerate(wire.tools or ())
     )
     tools = tuple(each.tool for each in asked)
     check_names(tools, "tools")

@@ -14,7 +14,14 @@ from service.api.openai.tool_schema import (
     NamedTool,
     ToolChoice,
 )
-from service.api.tools import AskedTool, AskedTools, check_ends, check_known, check_names, make_tool
+from service.api.tools import (
+    AskedTool,
+    AskedTools,
+    asked_tool,
+    check_ends,
+    check_known,
+    check_names,
+)
 from service.dialogue.tools.tool import Tool, ToolUse
 from service.errors import RequestError
 
@@ -113,15 +120,12 @@ def _asked_tools(
 ) -> tuple[AskedTool, ...]:
     """`param` holds the tools, and `schema_param` the schema of the one with that index."""
     asked = tuple(
-        AskedTool(
-            make_tool(
-                spec.name,
-                spec.description,
-                bytes(spec.parameters),
-                param=schema_param.format(index),
-            ),
-            schema_param.format(index),
-            relaxes=spec.strict is False,
+        asked_tool(
+            spec.name,
+            spec.description,
+            bytes(spec.parameters),
+            param=schema_param.format(index),
+            strict=spec.strict,
         )
         for index, spec in enumerate(specs)
     )

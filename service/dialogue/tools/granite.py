@@ -1,14 +1,5 @@
 """Granite 3.x: a list behind a token."""
 
-from service.dialogue.tools.json_calls import JsonCalls
+from service.dialogue.tools.json_calls import json_list
 
-GRANITE = JsonCalls(
-    name="granite",
-    openings=("<|tool_call|>",),
-    before_calls="[",
-    before_name='{"name": "',
-    before_arguments='", "arguments": ',
-    after_arguments="}",
-    separator=", ",
-    closing="]",
-)
+GRANITE = json_list("granite", opening="<|tool_call|>")

@@ -60,6 +60,20 @@ class JsonCalls:
         )
 
 
+def json_list(name: str, *, opening: str, closing: str = "]") -> JsonCalls:
+    """Calls as one list of objects with `name` and `arguments`."""
+    return JsonCalls(
+        name=name,
+        openings=(opening,),
+        before_calls="[",
+        before_name='{"name": "',
+        before_arguments='", "arguments": ',
+        after_arguments="}",
+        separator=", ",
+        closing=closing,
+    )
+
+
 class JsonCallParser(SteppingParser):
     """A CallParser for one answer of a JsonCalls format."""
 
@@ -81,11 +95,7 @@ class JsonCallParser(SteppingParser):
         return True
 
     def _read_arguments(self) -> bool:
-        end = self._span.end(self._waiting)
-        arguments = self._waiting[:end]
-        self._add_arguments(arguments)
-        self._waiting = self._waiting[len(arguments) :]
-        if end is None:
+        if not self._passed_on(self._span):
             return False
         self._step = self._read_behind
         return True

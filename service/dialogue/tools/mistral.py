@@ -6,21 +6,11 @@ Their templates take ids of nine letters and digits, and no others.
 from dataclasses import replace
 
 from service.dialogue.tools.call_ids import CallIds
-from service.dialogue.tools.json_calls import JsonCalls
+from service.dialogue.tools.json_calls import JsonCalls, json_list
 
 _IDS = CallIds(num_chars=9)
 
-MISTRAL_LIST = JsonCalls(
-    name="mistral-list",
-    openings=("[TOOL_CALLS]",),
-    before_calls="[",
-    before_name='{"name": "',
-    before_arguments='", "arguments": ',
-    after_arguments="}",
-    separator=", ",
-    closing="]",
-    call_ids=_IDS,
-)
+MISTRAL_LIST = replace(json_list("mistral-list", opening="[TOOL_CALLS]"), call_ids=_IDS)
 
 MISTRAL_SPACED_LIST = replace(MISTRAL_LIST, name="mistral-spaced-list", before_calls=" [")
 """Of the first tokenizers, in which a word brings its space along."""

@@ -105,11 +105,7 @@ class PythonicParser(SteppingParser):
         return True
 
     def _read_object(self) -> bool:
-        end = self._span.end(self._waiting)
-        arguments = self._waiting[:end]
-        self._add_arguments(arguments)
-        self._waiting = self._waiting[len(arguments) :]
-        if end is None:
+        if not self._passed_on(self._span):
             return False
         self._step = self._read_end_of_object
         return True

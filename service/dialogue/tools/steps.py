@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from service.dialogue.tools.format import CallPiece, Parsed
+from service.dialogue.tools.json_span import JsonSpan
 from service.dialogue.tools.opening import Opening
 
 Step = Callable[[], bool]
@@ -66,6 +67,14 @@ class SteppingParser(ABC):
         """The next characters of the JSON of the last call's arguments."""
         if text:
             self._calls.append(CallPiece(self._num_calls - 1, arguments=text))
+
+    def _passed_on(self, span: JsonSpan) -> bool:
+        """Takes what waits of the last call's arguments; whether they have ended."""
+        end = span.end(self._waiting)
+        arguments = self._waiting[:end]
+        self._add_arguments(arguments)
+        self._waiting = self._waiting[len(arguments) :]
+        return end is not None
 
     def _taken(self) -> Parsed:
         parsed = Parsed("".join(self._content), tuple(self._calls))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.openai.responses.schema import InputTokensRequest
 from service.api.openai.responses.tool_schema import AllowedTools, NamedTool
-from service.api.tools import AskedTool, AskedTools, check_known, check_names, make_tool
+from service.api.tools import AskedTools, asked_tool, check_known, check_names
 from service.dialogue.tools.tool import Tool, ToolUse
 from service.errors import RequestError
 
@@ -13,12 +13,14 @@ def asked_tools(wire: InputTokensRequest) -> AskedTools | None:
     """None where no tool may be called. Raises RequestError for tools that are none, and for
     choices that there are not."""
     asked = tuple(
-        AskedTool(
-            make_tool(tool.name, tool.description, bytes(tool.parameters), param=param),
-            param,
-            relaxes=tool.strict is False,
+        asked_tool(
+            tool.name,
+            tool.description,
+            bytes(tool.parameters),
+            param=f"tools[{index}].parameters",
+            strict=tool.strict,
         )
-        for tool, param in ((t, f"tools[{i}].parameters") for i, t in enumerate(wire.tools or ()))
+        for index, tool in enumerate(wire.tools or ())
     )
     tools = tuple(each.tool for each in asked)
     check_names(tools, "tools")
