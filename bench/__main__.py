@@ -21,6 +21,7 @@ from bench import (
     embedding_rates,
     engine_rates,
     export_cost,
+    export_memory,
     http_rates,
     memory,
     quality_cost,
@@ -72,6 +73,7 @@ FAMILIES = {
     "startup": Family(startup.VARIANTS, startup.measure),
     "memory": Family(memory.VARIANTS, memory.measure),
     "export": Family(export_cost.VARIANTS, export_cost.measure),
+    "export-memory": Family((), export_memory.measure),
 }
 
 
