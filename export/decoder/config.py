@@ -112,6 +112,10 @@ class ConfigReader:
         left = {key: value for key, value in self.values.items() if key not in keys}
         return ConfigReader(left, self.path)
 
+    def with_default(self, key: str, value: JsonValue) -> ConfigReader:
+        """The same config, `key` being `value` where it is missing."""
+        return ConfigReader({key: value, **self.values}, self.path)
+
     def with_section(self, key: str, section: ConfigReader) -> ConfigReader:
         """The same config with another section under `key`."""
         return ConfigReader({**self.values, key: dict(section.values)}, self.path)

@@ -32,7 +32,8 @@ def write_experts(
     Raises ExportError for weights in a form that the kernels do not take.
     """
     router = writer.plain_weight(experts.router, layer)
-    logits = linear(graph, f"{name}.router", x, [router])
+    bias = writer.bias(experts.router, layer)
+    logits = linear(graph, f"{name}.router", x, [router], bias)
     rows = graph.integers(-1, len(experts.mlps))
     logits = graph.node("Reshape", [logits, rows], f"{name}.router.logits")
     attributes: dict[str, Attribute] = {
@@ -40,15 +41,22 @@ def write_experts(
         "normalize_routing_weights": 1,
         "activation_type": "swiglu",
         "swiglu_fusion": 1,
-        "activation_alpha": 1.0,
-        "activation_beta": 0.0,
+        "activation_alpha": experts.steepness,
+        "activation_beta": experts.up_offset,
     }
+    if experts.limit is not None:
+        attributes["swiglu_limit"] = experts.limit
+    up_bias, down_bias = _biases(graph, writer, experts, layer, name)
     read = [[writer.weight(each, layer) for each in mlp.linears] for mlp in experts.mlps]
     blocks = _in_blocks([weight for weights in read for weight in weights])
     if not blocks:
         up, down = _plain_inputs(graph, name, read)
         return graph.node(
-            "MoE", [x, logits, up, "", down], f"{name}.y", domain=CONTRIB, **attributes
+            "MoE",
+            [x, logits, up, up_bias, down, down_bias],
+            f"{name}.y",
+            domain=CONTRIB,
+            **attributes,
         )
     if graph.dtype != np.float32:
         # Other providers lay the codes out in ways of their own, which nothing here has tested.
@@ -57,9 +65,9 @@ def write_experts(
         )
     up, up_scales, up_zeros = _block_inputs(graph, f"{name}.gate_up", blocks[0::3], blocks[1::3])
     down, down_scales, down_zeros = _block_inputs(graph, f"{name}.down", blocks[2::3])
-    inputs = [x, logits, up, up_scales, "", down, down_scales]
+    inputs = [x, logits, up, up_scales, up_bias, down, down_scales, down_bias]
     if up_zeros:
-        inputs += ["", "", "", "", up_zeros, down_zeros]
+        inputs += ["", "", "", up_zeros, down_zeros]
     return graph.node(
         "QMoE",
         inputs,
@@ -70,6 +78,19 @@ def write_experts(
         accuracy_level=_INT8_ACTIVATIONS,
         **attributes,
     )
+
+
+def _biases(
+    graph: GraphBuilder, writer: LayerWriter, experts: Experts, layer: int, name: str
+) -> tuple[str, str]:
+    """Those of gate and up in turn, and of down, of all experts; "" where there are none."""
+    read = [[writer.bias(each, layer) for each in mlp.linears] for mlp in experts.mlps]
+    given = [[bias for bias in biases if bias is not None] for biases in read]
+    if not any(given):
+        return "", ""
+    up = np.stack([_in_turn(gate, up) for gate, up, _ in given])
+    down = np.stack([down for _, _, down in given])
+    return graph.floats(f"{name}.gate_up.bias", up), graph.floats(f"{name}.down.bias", down)
 
 
 def _plain_inputs(

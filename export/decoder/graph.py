@@ -121,6 +121,9 @@ class _WeightOnly:
         self.on_matrix(tensor, weight)
         return weight
 
+    def bias(self, linear: Linear, layer: int) -> NDArray[np.float32] | None:
+        return self.weights.bias(linear, layer)
+
     def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
         tensor = self.weights.matrix(linear, layer)
         weight = densify(tensor, np.float32)

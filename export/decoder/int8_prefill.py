@@ -98,6 +98,9 @@ class _Int8:
     def weight(self, linear: Linear, layer: int) -> Weight:
         return self.plain_weight(linear, layer)
 
+    def bias(self, linear: Linear, layer: int) -> NDArray[np.float32] | None:
+        return self.weights.bias(linear, layer)
+
     def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
         return densify(self.weights.matrix(linear, layer), np.float32)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from export.decoder.parts import Activation, Norm
+from export.decoder.parts import Activation, Experts, Norm
 from export.decoder.weights import NormWeights
 
 Floats = NDArray[np.float32]
@@ -75,6 +75,15 @@ def softmax(x: Floats, sinks: Floats | None = None) -> Floats:
         total = total + np.exp(sinks[:, None, None] - largest)
     weights /= total
     return weights
+
+
+def mixed_gate(gate: Floats, up: Floats, experts: Experts) -> Floats:
+    """What goes into the last linear of an expert."""
+    if experts.limit is not None:
+        limit = np.float32(experts.limit)
+        gate, up = np.minimum(gate, limit), np.clip(up, -limit, limit)
+    passed = _gate(np.float32(experts.steepness) * gate, "silu")
+    return gate * passed * (up + np.float32(experts.up_offset))
 
 
 def routing(logits: Floats, num_active: int) -> Floats:

@@ -128,12 +128,19 @@ class Mlp:
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """A mixture of `mlps`, gated by SiLU and alike in shape: a token goes through the `num_active`
-    for which `router` has the largest logits, weighted by the softmax of these."""
+    """A mixture of `mlps`, gated and alike in shape: a token goes through the `num_active` for
+    which `router` has the largest logits, weighted by the softmax of these.
+
+    The gate is `g * sigmoid(steepness * g)`, SiLU if that is one. If there is a `limit`, `g` is
+    cut off above it and what comes from up on both sides. `up_offset` is added to the latter.
+    """
 
     router: Linear
     num_active: int
     mlps: tuple[Mlp, ...]
+    steepness: float = 1.0
+    up_offset: float = 0.0
+    limit: float | None = None
 
     @property
     def linears(self) -> tuple[Linear, ...]:

@@ -18,6 +18,7 @@ from export.decoder.numpy_ops import (
     activated,
     bend,
     causal_mask,
+    mixed_gate,
     normalize,
     rotate,
     routing,
@@ -142,8 +143,8 @@ class Reference:
         for index, mlp in enumerate(experts.mlps):
             (tokens,) = np.nonzero(shares[:, index])
             if len(tokens):
-                inner = self._inner(layer, mlp, x[tokens])
-                out = self._linear(layer, inner, mlp.down)
+                gate, up = np.split(self._linear(layer, x[tokens], *mlp.inputs), 2, axis=-1)
+                out = self._linear(layer, mixed_gate(gate, up, experts), mlp.down)
                 total[tokens] += shares[tokens, index, None] * out
         return total
 

@@ -28,6 +28,10 @@ class LayerWriter(Protocol):
         """The weight of one linear as it is stored."""
         ...
 
+    def bias(self, linear: Linear, layer: int) -> NDArray[np.float32] | None:
+        """The bias of one linear, float32 `[N]`, or None if it has none."""
+        ...
+
     def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
         """The weight of one linear in float32."""
         ...

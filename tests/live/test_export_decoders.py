@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("transformers", reason="the export extra is not installed")
 
 import torch
+from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from export.checkpoints.base import Checkpoint
+from export.checkpoints.base import Checkpoint, Tensor
 from export.checkpoints.open import open_checkpoint
 from export.decoder.context import with_context
 from export.decoder.families import FAMILIES, read_spec
@@ -30,7 +31,7 @@ from export.progress import Progress, Style
 from export.recipe import Job
 from service.store.manifest import Manifest, read_manifest
 from tests.tiny_decoders import CONFIGS, SIZES, Config
-from tests.unit.export.decoder.tiny import Decoder, Floats, build, session
+from tests.unit.export.decoder.tiny import Decoder, Floats, Tiny, build, f32, session
 
 TOLERANCE = 1e-4
 NUM_TOKENS = 24
@@ -61,6 +62,38 @@ def random_model(config: Config, folder: Path) -> Any:  # noqa: ANN401
     return model
 
 
+def opened(folder: Path) -> Checkpoint:
+    """The model in `folder`; the experts of gpt-oss one by one, as GGUF files have them."""
+    checkpoint = open_checkpoint(folder)
+    if checkpoint.config["model_type"] != "gpt_oss":
+        return checkpoint
+    tensors: dict[str, Tensor] = {}
+    for name in checkpoint.names():
+        tensor = checkpoint.tensor(name)
+        if ".experts." in name:
+            for part, values in experts_of(name, tensor.data).items():
+                tensors[part] = f32(part, values)
+        else:
+            tensors[name] = tensor
+    return Tiny(tensors, checkpoint.config)
+
+
+def experts_of(name: str, values: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    """`[E, K, N]` weights or `[E, N]` biases of all experts, gate and up in turn, by names of
+    their own: `[N, K]` and `[N]`."""
+    prefix, part = name.split(".experts.")
+    kind = "bias" if part.endswith("_bias") else "weight"
+    parts = {}
+    for index, expert in enumerate(values):
+        rows = expert if kind == "bias" else expert.T
+        halves = {"down": rows}
+        if part.startswith("gate_up"):
+            halves = {"gate": rows[0::2], "up": rows[1::2]}
+        for half, each in halves.items():
+            parts[f"{prefix}.experts.{index}.{half}_proj.{kind}"] = np.ascontiguousarray(each)
+    return parts
+
+
 def logits_of(model: Any, tokens: list[int]) -> Floats:  # noqa: ANN401
     with torch.inference_mode():
         logits: Floats = model(torch.tensor([tokens]), use_cache=False).logits[0].numpy()
@@ -78,7 +111,7 @@ def fed(folder: Path, spec: DecoderSpec, checkpoint: Checkpoint) -> Decoder:
 
 def check_every_way(folder: Path, spec: DecoderSpec, expected: Floats) -> None:
     """By numpy, and by the graph: all tokens at once, in chunks and then one by one."""
-    checkpoint = open_checkpoint(folder)
+    checkpoint = opened(folder)
     length = len(expected)
     check(Reference(spec, checkpoint).logits(TOKENS[:length]), expected)
     decoder = fed(folder, spec, checkpoint)

@@ -12,6 +12,7 @@ from export.checkpoints.json_file import one_line
 from export.decoder.config import ConfigReader
 from export.decoder.families.experts import read_mixtral, read_qwen3_moe
 from export.decoder.families.gemma import read_gemma, read_gemma2, read_gemma3
+from export.decoder.families.gpt_oss import read_gpt_oss
 from export.decoder.families.granite import read_granite
 from export.decoder.families.llama import read_llama
 from export.decoder.families.mistral import read_ministral, read_mistral
@@ -27,6 +28,7 @@ FAMILIES: Mapping[str, Callable[[ConfigReader], DecoderSpec]] = {
     "gemma": read_gemma,
     "gemma2": read_gemma2,
     "gemma3_text": read_gemma3,
+    "gpt_oss": read_gpt_oss,
     "granite": read_granite,
     "llama": read_llama,
     "ministral": read_ministral,
@@ -43,7 +45,6 @@ FAMILIES: Mapping[str, Callable[[ConfigReader], DecoderSpec]] = {
 
 
 _REFUSED: Mapping[str, str] = {
-    "gpt_oss": "their experts, in MXFP4 with biases and clamped activations, cannot be read yet",
     "granitemoehybrid": "they mix attention with state space layers",
     "qwen2_moe": "they have an expert that all tokens share beside the others",
 }
