@@ -14,6 +14,7 @@ from export.decoder.families import read_spec
 from export.decoder.graph import build_decoder
 from export.decoder.precision import Precision
 from export.decoder.reference import Reference
+from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
@@ -42,18 +43,30 @@ def _operators(path: Path) -> list[str]:
     return [node.op_type for node in nodes if node.op_type in ("MoE", "QMoE")]
 
 
-def _error(folder: Path, checkpoint: Tiny, precision: Precision) -> float:
+def _error(folder: Path, checkpoint: Tiny, precision: Precision, spec: DecoderSpec = SPEC) -> float:
     """How far the logits are from those of the weights, in their standard deviations."""
-    path = build(folder, SPEC, checkpoint, precision)
-    assert _operators(path) == ["QMoE"] * SPEC.num_layers
-    logits = Decoder(session(path), SPEC).step([TOKENS], [24])[0]
-    expected = Reference(SPEC, checkpoint).logits(TOKENS)
+    path = build(folder, spec, checkpoint, precision)
+    assert _operators(path) == ["QMoE"] * spec.num_layers
+    logits = Decoder(session(path), spec).step([TOKENS], [24])[0]
+    expected = Reference(spec, checkpoint).logits(TOKENS)
     return float(np.abs(logits - expected).mean() / expected.std())
 
 
 @pytest.mark.parametrize("encoding", [Encoding.Q8_0, Encoding.Q4_0])
 def test_symmetric_blocks_are_carried(tmp_path: Path, encoding: Encoding) -> None:
     assert _error(tmp_path, _stored(encoding), Precision.SOURCE) < 0.03
+
+
+def test_mxfp4_experts_with_biases_are_carried(tmp_path: Path) -> None:
+    spec = read_spec(CONFIGS["gpt_oss"])
+    generator = np.random.default_rng(1)
+    tensors = dict(random_checkpoint(spec).tensors)
+    for name, tensor in tensors.items():
+        if ".experts." in name and name.endswith("weight"):
+            data = generator.integers(0, 256, (tensor.shape[0], 2 + (tensor.shape[1] > 64), 17))
+            data[..., 0] = generator.integers(122, 126, data.shape[:2])  # exponents of about 0.1
+            tensors[name] = Tensor(name, Encoding.MXFP4, tensor.shape, data.astype(np.uint8))
+    assert _error(tmp_path, Tiny(tensors), Precision.SOURCE, spec) < 0.03
 
 
 @pytest.mark.parametrize("bits", [4, 8])

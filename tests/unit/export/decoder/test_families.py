@@ -6,6 +6,7 @@ from export.checkpoints.base import JsonValue
 from export.decoder.families import FAMILIES, read_spec
 from export.decoder.parts import AttentionLayer, RopeSpec
 from export.errors import ExportError
+from tests.tiny_decoders import CONFIGS
 
 LLAMA: dict[str, JsonValue] = {
     "model_type": "llama",
@@ -121,3 +122,43 @@ def test_what_cannot_be_built_is_refused_with_its_reason(
 ) -> None:
     with pytest.raises(ExportError, match=message):
         read_spec(LLAMA | changes)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "granitemoehybrid"}, "granitemoehybrid models are not supported: they mix"),
+        ({"model_type": "qwen2_moe"}, "an expert that all tokens share"),
+        (CONFIGS["gpt_oss"] | {"quantization_config": {}}, "take a GGUF file of it"),
+        (CONFIGS["gemma3"] | {"use_bidirectional_attention": True}, "in both directions"),
+        (CONFIGS["ministral"] | {"layer_types": ["full_attention", "linear_attention"]}, "linear"),
+        (CONFIGS["ministral"] | {"layer_types": ["full_attention"]}, "a list of 2 strings"),
+        (CONFIGS["phi4-mini"] | {"partial_rotary_factor": 0.75}, "rotating 24 features of a head"),
+        (CONFIGS["gemma2"] | {"hidden_activation": "relu"}, "activation 'relu' is not supported"),
+    ],
+)
+def test_what_a_family_cannot_do_is_refused_with_its_reason(
+    config: dict[str, JsonValue], message: str
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        read_spec(config)
+
+
+def test_a_window_of_null_is_none_and_a_missing_one_is_the_familys() -> None:
+    config = dict(CONFIGS["mistral"])
+    for value, window in ((7, 7), (None, None)):
+        layers = read_spec(config | {"sliding_window": value}).attention.layers
+        assert {layer.window for layer in layers} == {window}
+    del config["sliding_window"]
+    assert {layer.window for layer in read_spec(config).attention.layers} == {4096}
+
+
+def test_both_ways_to_tell_the_two_rotations_of_gemma_3_mean_the_same() -> None:
+    """transformers 5 has a section for each type of layer."""
+    earlier = CONFIGS["gemma3"]
+    later = {key: value for key, value in earlier.items() if not key.startswith("rope_")}
+    later["rope_parameters"] = {
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+    }
+    assert read_spec(later) == read_spec(earlier)
