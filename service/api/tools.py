@@ -107,12 +107,15 @@ async def _compiled(
     *,
     completes: bool,
 ) -> AnswerForms:
-    calls = prepare_calls(
-        tools.use,
-        model.tool_format,
-        model.control_ids,
-        follows_thoughts=prompt.may_reason,
-        content=None if content is None else content.spec,
+    calls = await off_loop_if_large(
+        sum(len(tool.parameters) for tool in tools.use.tools),
+        lambda: prepare_calls(
+            tools.use,
+            model.tool_format,
+            model.control_ids,
+            follows_thoughts=prompt.may_reason,
+            content=None if content is None else content.spec,
+        ),
     )
     constraint = await model.compile(calls.spec)
     check = None if content is None else content.check
