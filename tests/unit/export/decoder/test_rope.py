@@ -129,3 +129,65 @@ def test_another_rule_is_refused_naming_those_supported(rule: str) -> None:
 def test_wrong_parameters_are_named(config: dict[str, JsonValue], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         _read(config)
+
+
+def test_yarn_keeps_short_waves_stretches_long_ones_and_turns_louder() -> None:
+    section: dict[str, JsonValue] = {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 4096,
+    }
+    spec = _read({"rope_scaling": section, "max_position_embeddings": 16384})
+    factors = np.array(spec.factors)
+    turns = 4096 * inverse_frequencies(10000.0, HEAD_DIM) / (2 * np.pi)
+    # The ramp between begins and ends at whole pairs.
+    assert (factors[turns > 40] == 1).all()
+    assert (factors[turns < 0.7] == 4).all()
+    between = factors[(turns > 1.5) & (turns < 25)]
+    assert len(between) > 2
+    assert ((between > 1) & (between < 4)).all()
+    assert (np.diff(factors) >= 0).all()
+    assert spec.magnitude == pytest.approx(0.1 * math.log(4) + 1)
+
+
+@pytest.mark.parametrize(
+    ("extra", "magnitude"),
+    [
+        ({"attention_factor": 1.5}, 1.5),
+        ({"mscale": 1.0, "mscale_all_dim": 1.0}, 1.0),
+        ({"factor": 1.0}, 1.0),
+    ],
+)
+def test_yarns_magnitude_may_be_given(extra: dict[str, JsonValue], magnitude: float) -> None:
+    section: dict[str, JsonValue] = {"rope_type": "yarn", "factor": 4.0}
+    spec = _read({"rope_scaling": section | extra, "max_position_embeddings": 4096})
+    assert spec.magnitude == pytest.approx(magnitude)
+    cos, sin = rope_tables(spec, 5, 5)
+    np.testing.assert_allclose(np.hypot(cos, sin), magnitude, rtol=1e-6)
+
+
+LONG: dict[str, JsonValue] = {
+    "type": "longrope",
+    "short_factor": [1.0] * 32,
+    "long_factor": [float(i + 1) for i in range(32)],
+}
+
+
+def test_longrope_has_a_list_for_each_side_of_the_length_trained_first() -> None:
+    config: dict[str, JsonValue] = {
+        "rope_scaling": LONG,
+        "max_position_embeddings": 131072,
+        "original_max_position_embeddings": 4096,
+    }
+    spec = _read(config)
+    assert spec.long is not None
+    assert (spec.long.beyond, len(spec.factors), len(spec.long.factors)) == (4096, 32, 32)
+    assert spec.magnitude == pytest.approx(math.sqrt(1 + math.log(32) / math.log(4096)))
+    short, long = (rope_tables(spec, 4, context)[0] for context in (4096, 4097))
+    assert not np.allclose(short, long)
+    assert _read({**config, "rope_scaling": {**LONG, "type": "su"}}) == spec
+
+
+def test_longrope_lists_of_another_length_are_refused() -> None:
+    with pytest.raises(ExportError, match="a list of 32 numbers"):
+        _read({"rope_scaling": LONG | {"long_factor": [1.0]}, "max_position_embeddings": 64})
