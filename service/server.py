@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
@@ -16,6 +17,7 @@ from litestar import Litestar
 from service.api.state import held_pool, held_startup_failure
 from service.errors import StartupError
 from service.http_protocol import DeadlineProtocol
+from service.inherited import inherited_socket
 from service.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -28,10 +30,14 @@ _CLOSING_S = 5
 
 
 def bound_socket(settings: Settings) -> socket.socket:
-    """A socket that listens already, so that nobody else gets the port while models are made.
+    """A socket that listens already, so that nobody else gets the port while models are made: the
+    one that a service manager has handed over, whose address then counts, or a new one.
 
     Raises StartupError.
     """
+    inherited = inherited_socket(os.environ)
+    if inherited is not None:
+        return _checked(inherited, settings)
     shown = f"{settings.host}:{settings.port}"
     try:
         family, address = _resolved(settings.host, settings.port)
@@ -57,6 +63,19 @@ def bound_socket(settings: Settings) -> socket.socket:
             "Another port can be chosen with --port."
         ) from None
     return listener
+
+
+def _checked(inherited: socket.socket, settings: Settings) -> socket.socket:
+    """Raises StartupError where others reach the address, and settings say nothing of that."""
+    host = str(inherited.getsockname()[0])
+    actual = replace(settings, host=host)
+    if not actual.is_loopback and settings.is_loopback and not settings.allow_public:
+        inherited.close()
+        raise StartupError(
+            f"the socket that was handed over listens on {host}, which others reach: --host has "
+            "to say so too"
+        )
+    return inherited
 
 
 def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:

@@ -45,7 +45,7 @@ LAYERS = {
     "pool": FREE | {"model", "encoder", "runtime"},
     "api": FREE | {"options", "engine", "dialogue", "text", "constraints"},
     "app": FREE | {"api"},
-    "server": FREE | {"api", "http_protocol"},
+    "server": FREE | {"api", "http_protocol", "inherited"},
 }
 """Parts of the service and the parts that they may import; a part not listed may import any.
 
