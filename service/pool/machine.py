@@ -17,6 +17,12 @@ _UNLIMITED: Final = 1 << 60
 """What version 1 of control groups writes for no limit is near 2^63."""
 
 
+_M_ARENA_MAX: Final = -8
+"""The option's number in glibc's malloc.h."""
+
+_NUM_HEAPS: Final = 2
+
+
 def available_bytes(root: Path = Path("/")) -> int | None:
     """What this process could take now without driving others out; None where nobody tells.
 
@@ -29,6 +35,15 @@ def available_bytes(root: Path = Path("/")) -> int | None:
         found = [*_available_of_machine(root), *_left_in_groups(root)]
         return min(found, default=None)
     return _total_bytes()
+
+
+def share_heaps() -> None:
+    """Has glibc keep few heaps. By default every thread has one of its own, and what a load leaves
+    scattered over all of them is memory that no unloading gives back. Before threads start."""
+    if sys.platform == "linux":
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            set_option(_M_ARENA_MAX, _NUM_HEAPS)
 
 
 def give_back_memory() -> None:

@@ -15,7 +15,7 @@ from service.metrics import GenerationMetrics, ModelMetrics
 from service.model import LoadedModel
 from service.pool.lease import Lease
 from service.pool.loading import load
-from service.pool.machine import give_back_memory
+from service.pool.machine import give_back_memory, share_heaps
 from service.pool.report import health_of, metrics_of
 from service.pool.requirement import requirement_of
 from service.pool.resident import EngineKey, KeepAlive, Model, Resident
@@ -50,6 +50,7 @@ class ModelPool:
         self._room = Room.of(settings, device.provider)
         self._making_room = asyncio.Lock()
         self._draining = False
+        share_heaps()
         num_threads = settings.num_threads or physical_cores()
         share_threads(num_threads)
         _log.info(
