@@ -18,12 +18,19 @@ Floats = NDArray[np.float32]
 _NUMPY_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
+_PACKED_BYTES = 1 << 30
+"""Weights up to this size are computed with as the service does it, from a copy that ONNX Runtime
+packs for speed. That of larger ones may not fit into memory where a model is only exported."""
+
+
 class WrittenGraph:
     """A graph on the CPU, every token of one sequence fed in turn. Raises what ORT raises."""
 
     def __init__(self, path: Path) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # errors are raised, which is enough
+        if _data_bytes(path.parent) > _PACKED_BYTES:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._inputs = {value.name for value in self._session.get_inputs()}
         self._outputs = [value.name for value in self._session.get_outputs()]
@@ -100,3 +107,8 @@ def run_in_chunks(decoder: Path, token_ids: Sequence[int], num_prompt: int) -> F
         assert logits is not None
         rows.append(logits)
     return np.concatenate(rows)
+
+
+def _data_bytes(folder: Path) -> int:
+    """The size of the weights that lie beside the graphs in `folder`, which share them."""
+    return sum(path.stat().st_size for path in folder.glob("*.data"))
