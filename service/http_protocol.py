@@ -12,6 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADERS_DEADLINE_S: Final = 10.0
 BODY_DEADLINE_S: Final = 30.0
 STALL_DEADLINE_S: Final = 20.0
+FIRST_REQUEST_S: Final = 0.5
+"""For the request of a client that has only just connected when the server is stopped."""
 
 _DEADLINES: Final[Mapping[object, float]] = {
     h11.IDLE: HEADERS_DEADLINE_S,
@@ -33,6 +35,7 @@ class DeadlineProtocol(H11Protocol):
     _receiving: asyncio.TimerHandle | None = None
     _received_phase: object = None
     _stalled: asyncio.TimerHandle | None = None
+    _ending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,7 +48,17 @@ class DeadlineProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_receiving(None)
         self._stop_stall_timer()
+        if self._ending is not None:
+            self._ending.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Unlike uvicorn's own, does not hang up on a first request that is still on its way: its
+        client could not tell that from a failure."""
+        if self.cycle is None:
+            self._ending = self.loop.call_later(FIRST_REQUEST_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _MAX_HEADER_BYTES = 64 * 1024
 _KEEP_ALIVE_S = 30
 _BACKLOG = 2048
-_CLOSING_S = 5
+CLOSING_S = 5
 """What ended streams get to say so, after the time to finish is over."""
 
 
@@ -93,7 +93,7 @@ def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(settings.drain_timeout_s) + _CLOSING_S,
+        timeout_graceful_shutdown=int(settings.drain_timeout_s) + CLOSING_S,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
     )
     Server(config, app, settings).run([listener])

@@ -119,6 +119,17 @@ def test_an_idle_server_stops_at_once_though_connections_are_open() -> None:
     assert time.monotonic() - started < 2
 
 
+def test_who_has_connected_when_the_server_is_stopped_is_answered() -> None:
+    with running(FAKE) as server, server.connect() as connection:
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("stopping")
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        received = read_all(connection)
+        assert server.process.wait(5) == 0
+    assert received.startswith(b"HTTP/1.1 503")
+    assert b'"status":"draining"' in received
+
+
 def test_a_second_signal_ends_the_process_at_once() -> None:
     with running(FAKE) as server, server.post(CHAT, ask(999)) as connection:
         connection.recv(100)
