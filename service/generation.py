@@ -76,6 +76,7 @@ class Generation:
         self._stream = stream
         self._metrics = metrics
         self._first_s: float | None = None
+        self._last_s = stream.started_s
         self._options = options
         self._detokenizer = Detokenizer(
             token_bytes if options.calls is None else token_bytes.showing(options.calls.shown_ids),
@@ -93,6 +94,17 @@ class Generation:
     def num_cached_tokens(self) -> int:
         """Prompt tokens whose keys and values were there already; final with the first delta."""
         return self._stream.request.num_cached_tokens
+
+    @property
+    def prefill_s(self) -> float:
+        """How long the first token took, waiting included; final with the first delta."""
+        started_s = self._stream.started_s
+        return (self._last_s if self._first_s is None else self._first_s) - started_s
+
+    @property
+    def decode_s(self) -> float:
+        """How long all further tokens took; final after the last delta."""
+        return 0.0 if self._first_s is None else self._last_s - self._first_s
 
     @property
     def prompt_token_ids(self) -> Sequence[int]:
@@ -160,8 +172,9 @@ class Generation:
         self._engine.abort(self._stream.request)
 
     def _next_delta(self, tokens: Tokens, completion: Sequence[int]) -> TextDelta:
+        self._last_s = time.monotonic()
         if self._first_s is None:
-            self._first_s = time.monotonic()
+            self._first_s = self._last_s
         finish_reason = tokens.finish_reason
         stopped = self._decode(tokens)
         self._complete(completion)

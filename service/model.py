@@ -82,7 +82,8 @@ class LoadedModel:
             lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
         )
         self._opening = Opening()
-        self.defaults = request_defaults(self.manifest.generation, Parameters())
+        self.parameters = Parameters()
+        self.defaults = request_defaults(self.manifest.generation, self.parameters)
         self._derived: dict[Overrides, LoadedModel] = {}
         self.system_fingerprint = _fingerprint(self.manifest, provider)
         self.metrics = GenerationMetrics()
@@ -130,6 +131,7 @@ class LoadedModel:
     def _with(self, package: Package) -> LoadedModel:
         overrides = package.overrides
         derived = copy.copy(self)
+        derived.parameters = overrides.parameters
         derived.defaults = package.defaults
         derived._opening = Opening(
             overrides.system, tuple(Message(turn.role, turn.content) for turn in overrides.messages)

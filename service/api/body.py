@@ -11,6 +11,8 @@ from service.errors import RequestError, RequestTooLarge, UnsupportedMediaType
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 
+_CURLS_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
+
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -19,12 +21,13 @@ class ClientDisconnected(Exception):
     """The client has gone before its request was complete."""
 
 
-async def read_json_body(scope: HTTPScope, receive: Receive) -> bytes:
+async def read_json_body(scope: HTTPScope, receive: Receive, *, allows_curl: bool = False) -> bytes:
     """The body, valid UTF-8 and nested no deeper than MAX_DEPTH.
 
-    Raises UnsupportedMediaType, RequestTooLarge, RequestError, ClientDisconnected.
+    With `allows_curl` it need not say that it is JSON, as Ollama's examples do not, unless a page
+    has sent it. Raises UnsupportedMediaType, RequestTooLarge, RequestError, ClientDisconnected.
     """
-    _check_headers(scope)
+    _check_headers(scope, allows_curl=allows_curl)
     body = await _read(receive)
     try:
         body.decode()
@@ -59,9 +62,11 @@ def nesting_depth(body: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-def _check_headers(scope: HTTPScope) -> None:
+def _check_headers(scope: HTTPScope, *, allows_curl: bool) -> None:
     media_type = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json":
+    # Browsers name the origin of what they send elsewhere, and ask before they send JSON.
+    is_curl = media_type in _CURLS_TYPES and header(scope, b"origin") is None
+    if media_type != b"application/json" and not (allows_curl and is_curl):
         raise UnsupportedMediaType(
             "The body must be JSON and say so: send the header 'Content-Type: application/json' "
             "(with curl: -H 'Content-Type: application/json')."

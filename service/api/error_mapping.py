@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +16,7 @@ from litestar.exceptions import HTTPException
 from service.api.anthropic.errors import anthropic_error_body
 from service.api.body import ClientDisconnected
 from service.api.connection import CLIENT_GONE
+from service.api.ollama.errors import ollama_error_body, ollama_status
 from service.api.state import HttpRequest
 from service.errors import EngineFailure, InvalidApiKey, RequestError, RetortError
 
@@ -47,18 +49,34 @@ def error_body(error: RetortError) -> bytes:
     )
 
 
-_DIALECTS: Final[tuple[tuple[str, Callable[[RetortError], bytes]], ...]] = (
-    ("/v1/messages", anthropic_error_body),
+def _usual_status(error: RetortError) -> int:
+    return error.status
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How an error is told below `route`; everywhere if that is ""."""
+
+    route: str
+    body: Callable[[RetortError], bytes]
+    status: Callable[[RetortError], int] = _usual_status
+
+
+_DIALECTS: Final = (
+    _Dialect("/v1/messages", anthropic_error_body),
+    _Dialect("/api", ollama_error_body, ollama_status),
+    _Dialect("", error_body),
 )
-"""Routes that others than OpenAI have shaped, and all below them, with the JSON of an error."""
+"""Routes that others than OpenAI have shaped, and all below them, come first."""
+
+
+def _dialect_at(path: str) -> _Dialect:
+    return next(each for each in _DIALECTS if f"{path}/".startswith(f"{each.route}/"))
 
 
 def error_body_at(path: str, error: RetortError) -> bytes:
     """The JSON of `error` in the dialect that `path` speaks."""
-    for route, dialect_body in _DIALECTS:
-        if path == route or path.startswith(f"{route}/"):
-            return dialect_body(error)
-    return error_body(error)
+    return _dialect_at(path).body(error)
 
 
 def error_headers(error: RetortError) -> dict[str, str]:
@@ -83,9 +101,10 @@ def error_response(request: HttpRequest, error: Exception) -> Response[bytes]:
     if isinstance(error, ClientDisconnected):
         return Response(b"", status_code=CLIENT_GONE)
     known = _known(request, error)
+    dialect = _dialect_at(request.scope["path"])
     return Response(
-        error_body_at(request.scope["path"], known),
-        status_code=known.status,
+        dialect.body(known),
+        status_code=dialect.status(known),
         headers={**_routing_headers(error), **error_headers(known)},
         media_type="application/json",
     )

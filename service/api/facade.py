@@ -17,7 +17,7 @@ from service.health import Health
 from service.metrics import ModelMetrics
 from service.options import GenerationOptions
 from service.store.manifest import Manifest
-from service.store.overrides import RequestDefaults
+from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, RequestDefaults
 from service.store.packages import AnyPackage
 
 
@@ -71,6 +71,16 @@ class Generation(Protocol):
     def prompt_logprobs(self) -> Sequence[Logprobs]: ...
     @property
     def mean_logprob(self) -> float: ...
+    @property
+    def prefill_s(self) -> float:
+        """Seconds until the first token, waiting included; final once the first delta has come."""
+        ...
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds from then to the last token."""
+        ...
+
     def __aiter__(self) -> AsyncIterator[Delta]: ...
     def abort(self) -> None: ...
 
@@ -83,6 +93,11 @@ class Model(Protocol):
     @property
     def defaults(self) -> RequestDefaults:
         """What requests get that do not say themselves how to generate."""
+        ...
+
+    @property
+    def parameters(self) -> Parameters:
+        """What of that a Modelfile has set, and all else that it may set."""
         ...
 
     @property
@@ -153,11 +168,21 @@ class Pool(Protocol):
 
     def installed(self) -> list[AnyPackage]: ...
     def find(self, name: str) -> AnyPackage: ...
-    async def lease(self, name: str, keep_alive_s: float | None = None) -> Lease[Model]: ...
+    async def lease(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> Lease[Model]:
+        """With `overrides` it is what a model derived by them would be, for as long as the lease.
+
+        Raises RequestError for what the package cannot be asked for.
+        """
+        ...
+
     async def lease_encoder(
-        self, name: str, keep_alive_s: float | None = None
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
     ) -> Lease[Encoder]: ...
-    async def load(self, name: str, keep_alive_s: float | None = None) -> None: ...
+    async def load(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> None: ...
     async def unload(self, name: str) -> None:
         """Frees the model's memory once nothing uses it; one that is not loaded is no error."""
         ...

@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.connection import disconnected
 from service.api.error_mapping import as_retort_error
-from service.api.streamed import HEADERS, PING_INTERVAL_S
+from service.api.streamed import EVENT_STREAM, PING_INTERVAL_S, start_stream
 from service.errors import RetortError
 
 
@@ -20,6 +20,7 @@ class StreamDialect:
 
     ping: bytes
     failure: Callable[[RetortError], bytes]
+    media_type: str = EVENT_STREAM
 
 
 async def in_time(
@@ -60,7 +61,7 @@ class LateStream:
 
     async def _ready(self, receive: Receive, send: Send) -> ASGIApp | None:
         """None if the client has gone, or has been told why there will be no reply."""
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await start_stream(send, self._dialect.media_type)
         gone = asyncio.create_task(disconnected(receive))
         try:
             while not self._preparing.done():

@@ -14,6 +14,7 @@ from service.api.http_metrics import HttpMetrics
 from service.api.keep_alive import KeepAlive, keep_alive_s
 from service.api.openai.responses.store import ResponseStore
 from service.settings import Settings
+from service.store.overrides import NO_OVERRIDES, Overrides
 
 ModelT = TypeVar("ModelT")
 
@@ -34,20 +35,28 @@ def pool_of(request: HttpRequest) -> Pool:
     return held_pool(request.app)
 
 
-async def model_of(request: HttpRequest, name: str, keep_alive: KeepAlive | None = None) -> Model:
+async def model_of(
+    request: HttpRequest,
+    name: str,
+    keep_alive: KeepAlive | None = None,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Model:
     """The model called `name`, which stays loaded until the reply has ended, and for as long after
     that as `keep_alive` says. Raises as the pool's `lease` does, and RequestError."""
     exchange_of(request.scope).model = name
-    lease = await pool_of(request).lease(name, keep_alive_s(keep_alive))
+    lease = await pool_of(request).lease(name, keep_alive_s(keep_alive), overrides)
     return _until_the_end(request, lease)
 
 
 async def encoder_of(
-    request: HttpRequest, name: str, keep_alive: KeepAlive | None = None
+    request: HttpRequest,
+    name: str,
+    keep_alive: KeepAlive | None = None,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Encoder:
     """As `model_of`, for a model that embeds or ranks."""
     exchange_of(request.scope).model = name
-    lease = await pool_of(request).lease_encoder(name, keep_alive_s(keep_alive))
+    lease = await pool_of(request).lease_encoder(name, keep_alive_s(keep_alive), overrides)
     return _until_the_end(request, lease)
 
 

@@ -19,11 +19,7 @@ PING_INTERVAL_S = 15.0
 COMMENT: Final = b": ping\n\n"
 """What keeps a silent connection open; clients skip it, whatever the dialect."""
 
-HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-)
+EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 
 
 class EventWriter(Protocol):
@@ -88,11 +84,17 @@ class StreamedReply:
     """
 
     def __init__(
-        self, generations: Sequence[Generation], writer: EventWriter, *, ping: bytes = COMMENT
+        self,
+        generations: Sequence[Generation],
+        writer: EventWriter,
+        *,
+        ping: bytes = COMMENT,
+        media_type: str = EVENT_STREAM,
     ) -> None:
         self._generations = generations
         self._writer = writer
         self._ping = ping
+        self._media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange_of(scope).generations = self._generations
@@ -102,6 +104,7 @@ class StreamedReply:
             asyncio.create_task(_close_when_gone(receive, outbox)),
         )
         try:
+            await start_stream(send, self._media_type)
             await _write(outbox, send)
         finally:
             for generation in self._generations:
@@ -139,8 +142,16 @@ def first_of(error: Exception) -> Exception:
     return error
 
 
+async def start_stream(send: Send, media_type: str) -> None:
+    headers = (
+        (b"content-type", media_type.encode()),
+        (b"cache-control", b"no-cache"),
+        (b"x-accel-buffering", b"no"),
+    )
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
 async def _write(outbox: Outbox, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     is_last = False
     while not is_last:
         data, is_last = await outbox.take()

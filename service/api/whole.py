@@ -77,3 +77,12 @@ async def _fold(generation: Generation) -> Answer:
     return Answer(
         generation, "".join(texts), "".join(thoughts), joined(calls), logprobs, finish_reason
     )
+
+
+def is_whole(call: ToolCall) -> bool:
+    """Only the last call of an answer that was cut is not, and half an object is no arguments."""
+    try:
+        msgspec.json.decode(call.arguments, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return False
+    return True

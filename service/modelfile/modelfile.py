@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from service.dialogue.template import ChatTemplate
-from service.errors import PackageCorrupt
 from service.modelfile.parameters import read_parameters
 from service.modelfile.parser import Instruction, ModelfileError, parse
-from service.modelfile.templates import to_jinja
+from service.modelfile.templates import check_template
 from service.store.overrides import Overrides, Role, Turn
 
 _ROLES: tuple[Role, ...] = get_args(Role)
@@ -63,8 +61,8 @@ def _base(instructions: Sequence[Instruction]) -> Instruction:
 def _template(instructions: Sequence[Instruction]) -> str | None:
     for each in _of(instructions, "template"):
         try:
-            ChatTemplate(to_jinja(each.argument))
-        except (ValueError, PackageCorrupt) as error:
+            check_template(each.argument)
+        except ValueError as error:
             raise ModelfileError(each.line, f"TEMPLATE cannot be used: {error}") from None
     return _last(instructions, "template")
 

@@ -1,17 +1,20 @@
-"""PARAMETER: which names there are, and what becomes of them here."""
+"""PARAMETER and `options`: which names there are, and what becomes of them here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 
+from service.errors import RequestError, UnsupportedParameter
 from service.modelfile.parser import Instruction, ModelfileError
 from service.store.overrides import Parameters
 
 Value: TypeAlias = int | float | bool | str
+Given: TypeAlias = Value | list[str] | None
+"""What JSON has for a parameter; null says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +122,51 @@ def _parameter(instruction: Instruction) -> tuple[str, Value]:
     except ValueError:
         raise ModelfileError(line, f"PARAMETER {name} cannot be {text.strip()[:60]!r}") from None
     if row.only is not None and value != row.only:
-        only = str(row.only).lower()
-        raise ModelfileError(
-            line,
-            f"PARAMETER {name} {text.strip()[:60]} cannot be honoured ({only} is the only "
-            f"value that can): {row.reason}",
-        )
+        raise ModelfileError(line, f"PARAMETER {name} {text.strip()[:60]} {_only(row)}")
     if name == "stop" and not value:
         raise ModelfileError(line, "PARAMETER stop lacks its text")
     return name, value
+
+
+def parameters_from(given: Mapping[str, Given], *, param: str) -> Parameters:
+    """The same of the JSON object in the field `param` of a request.
+
+    Raises UnsupportedParameter for what cannot be honoured and RequestError for what is no value
+    of the parameter, naming it.
+    """
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        if value is not None:
+            values[name] = _from_json(name, value, f"{param}.{name[:60]}")
+    try:
+        return msgspec.convert(values, Parameters)
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at `$")
+        named = f"{param}{at.rstrip('`')}"
+        raise RequestError(f"Invalid value for {named!r}: {reason}.", param=named) from None
+
+
+def _from_json(name: str, value: Value | list[str], param: str) -> object:
+    if name in _REFUSED:
+        raise UnsupportedParameter(f"{param!r} cannot be honoured: {_REFUSED[name]}.", param=param)
+    row = _ROWS.get(name)
+    if row is None:
+        raise RequestError(f"Unknown parameter: {param!r}.", param=param, code="unknown_parameter")
+    if name == "stop":
+        return [value] if isinstance(value, str) else value
+    # JSON's own writers do not tell 5.0 from 5.
+    is_whole = isinstance(value, float) and value.is_integer() and row.read is _whole
+    value = int(value) if is_whole and isinstance(value, float) else value
+    is_same = value == row.only and isinstance(value, bool) == isinstance(row.only, bool)
+    if row.only is not None and not is_same:
+        shown = msgspec.json.encode(value).decode()[:60]
+        raise UnsupportedParameter(f"{param!r} {shown} {_only(row)}.", param=param)
+    return value
+
+
+def _only(row: _Row) -> str:
+    only = str(row.only).lower()
+    return f"cannot be honoured ({only} is the only value that can): {row.reason}"
 
 
 def _checked(values: dict[str, object], line: int) -> Parameters:

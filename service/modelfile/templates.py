@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from service.dialogue.template import ChatTemplate
+from service.errors import PackageCorrupt
 from service.modelfile.go.translation import translated
 
 _GO_ACTION = re.compile(r"\{\{-?\s*(?:\.|\$|/\*|(?:if|else|end|range|with|block|define)\b)")
@@ -26,3 +28,11 @@ def to_jinja(source: str, *, bos_text: str | None = None) -> str:
     if bos_text is None or bos_text in source:
         return jinja
     return "{{- bos_token -}}" + jinja
+
+
+def check_template(source: str) -> None:
+    """Raises ValueError, in one line, for what no conversation can be rendered with."""
+    try:
+        ChatTemplate(to_jinja(source))
+    except PackageCorrupt as error:
+        raise ValueError(str(error)) from None

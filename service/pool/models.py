@@ -24,7 +24,9 @@ from service.runtime.providers import Device
 from service.runtime.sessions import physical_cores, share_threads
 from service.settings import Settings
 from service.settings.values import FOREVER
+from service.store.deriving import derived
 from service.store.names import ModelName
+from service.store.overrides import NO_OVERRIDES, Overrides
 from service.store.packages import AnyPackage, EncoderPackage, Store
 
 _log = logging.getLogger(__name__)
@@ -66,15 +68,18 @@ class ModelPool:
         """The package called `name`. Raises ModelNotFound or PackageCorrupt."""
         return self._store.find(name)
 
-    async def lease(self, name: str, keep_alive_s: float | None = None) -> Lease[LoadedModel]:
+    async def lease(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> Lease[LoadedModel]:
         """The model called `name`, loaded if it is not; those who ask meanwhile share the load.
 
         It stays at least until the lease is released, and `keep_alive_s` longer: in seconds,
-        `FOREVER` pins it, None leaves that as it is. Raises ModelNotFound, PackageCorrupt,
+        `FOREVER` pins it, None leaves that as it is. With `overrides` it is what a model derived by
+        them would be. Raises ModelNotFound, PackageCorrupt,
         WrongModelKind, WrongDevice, NotEnoughMemory, ModelLoading if it takes too long, or
         ShuttingDown.
         """
-        package = self._store.decoder(name)
+        package = derived(self._store.decoder(name), overrides)
         lease = await self._leased(package, keep_alive_s, LoadedModel)
         try:
             return Lease(lease.model.served_as(package), lease.release)
@@ -83,18 +88,20 @@ class ModelPool:
             raise
 
     async def lease_encoder(
-        self, name: str, keep_alive_s: float | None = None
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
     ) -> Lease[LoadedEncoder]:
         """As `lease`, for a model that embeds or ranks."""
-        return await self._leased(self._store.encoder(name), keep_alive_s, LoadedEncoder)
+        package = derived(self._store.encoder(name), overrides)
+        return await self._leased(package, keep_alive_s, LoadedEncoder)
 
-    async def load(self, name: str, keep_alive_s: float | None = None) -> None:
+    async def load(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> None:
         """Has the model loaded before anything is asked of it. Raises as `lease` does."""
-        package = self._store.find(name)
-        if isinstance(package, EncoderPackage):
-            (await self._leased(package, keep_alive_s, LoadedEncoder)).release()
+        if isinstance(self._store.find(name), EncoderPackage):
+            (await self.lease_encoder(name, keep_alive_s, overrides)).release()
         else:
-            (await self._leased(package, keep_alive_s, LoadedModel)).release()
+            (await self.lease(name, keep_alive_s, overrides)).release()
 
     async def unload(self, name: str) -> None:
         """Frees the model's memory once nothing uses it, pinned or not; one that is not loaded is

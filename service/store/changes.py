@@ -15,16 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.errors import ModelInUse, ModelNotFound, RequestError, StoreFailure
+from service.store.deriving import check_overrides
 from service.store.names import ModelName
 from service.store.overrides import NO_OVERRIDES, Overrides
-from service.store.packages import AnyPackage, EncoderPackage, Store, check_context
+from service.store.packages import AnyPackage, Store
 from service.store.record import Record, write_record
 from service.store.replacing import changing, collect, put, take
 
 _IS_WINDOWS = os.name == "nt"
-
-_OF_ENCODERS = ("num_ctx", "num_batch", "use_mmap")
-_OF_DIALOGUES = ("system", "template", "messages")
 
 
 def copy_model(store: Store, source: str, target: str) -> AnyPackage:
@@ -60,22 +58,6 @@ def remove_model(store: Store, text: str) -> ModelName:
         take(store.layout, name)
         collect(store.layout)
     return name
-
-
-def check_overrides(package: AnyPackage, overrides: Overrides) -> None:
-    """Raises RequestError for what a package cannot be asked for."""
-    try:
-        check_context(overrides.parameters.num_ctx, package.manifest)
-    except ValueError as error:
-        raise RequestError(f"{error}.", param="num_ctx") from None
-    if isinstance(package, EncoderPackage):
-        said = [name for name in overrides.parameters.named() if name not in _OF_ENCODERS]
-        said += [name for name in _OF_DIALOGUES if getattr(overrides, name)]
-        if said:
-            raise RequestError(
-                f"The model {package.name} generates no text: {said[0]} has no meaning for it.",
-                param=said[0],
-            )
 
 
 def _record(name: ModelName, package: AnyPackage, overrides: Overrides) -> Record:

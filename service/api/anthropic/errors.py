@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from service.api.error_text import named_message
 from service.errors import RetortError
 
 _TYPES: Final[Mapping[int, str]] = {
@@ -32,7 +33,7 @@ class AnthropicErrorBody(msgspec.Struct, frozen=True, tag="error"):
 
 def anthropic_error(error: RetortError) -> AnthropicErrorBody:
     """The message names the parameter; there is no key of its own for it."""
-    return AnthropicErrorBody(AnthropicErrorObject(_type_of(error), _message_of(error)))
+    return AnthropicErrorBody(AnthropicErrorObject(_type_of(error), named_message(error)))
 
 
 def anthropic_error_body(error: RetortError) -> bytes:
@@ -42,9 +43,3 @@ def anthropic_error_body(error: RetortError) -> bytes:
 def _type_of(error: RetortError) -> str:
     other = "invalid_request_error" if error.status < 500 else "api_error"
     return _TYPES.get(error.status, other)
-
-
-def _message_of(error: RetortError) -> str:
-    if error.param is None or error.param in error.message:
-        return error.message
-    return f"{error.param}: {error.message}"

@@ -38,9 +38,8 @@ from service.api.facade import Delta, Generation
 from service.api.openai.common_schema import RelaxedKeywords
 from service.api.patience import StreamDialect
 from service.api.sse import named_event
-from service.api.whole import Answer
+from service.api.whole import Answer, is_whole
 from service.dialogue.answer import CallDelta
-from service.dialogue.tools.tool import ToolCall
 from service.engine.request import FinishReason
 from service.errors import RetortError
 
@@ -101,7 +100,7 @@ class MessageReply:
         content += [
             ToolUseBlock(call.id, call.name, msgspec.Raw(call.arguments.encode()))
             for call in answer.calls
-            if _is_whole(call)
+            if is_whole(call)
         ]
         stop = self.head.stop(answer.generation, answer.finish_reason, has_calls=bool(answer.calls))
         return self.head.message(answer.generation, content, stop)
@@ -180,15 +179,6 @@ class MessageEvents:
             events += named_event(ContentBlockDelta(index, SignatureDelta("")))
         self._open = None
         return events + named_event(ContentBlockStop(index))
-
-
-def _is_whole(call: ToolCall) -> bool:
-    """Only the last call of an answer that was cut is not, and half an object is no input."""
-    try:
-        msgspec.json.decode(call.arguments, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
-        return False
-    return True
 
 
 def usage_of(generation: Generation) -> MessageUsage:

@@ -57,7 +57,7 @@ def chat_tools(wire: ChatRequest) -> ChatTools:
     if wire.functions is not None or wire.function_call is not None:
         return _from_functions(wire)
     specs = [tool.function for tool in wire.tools or ()]
-    asked = _asked_tools(specs, "tools", "tools[{}].function.parameters")
+    asked = asked_tools(specs, "tools", "tools[{}].function.parameters")
     tools = tuple(each.tool for each in asked)
     choice: ToolChoice = wire.tool_choice or "auto"
     if not tools:
@@ -96,7 +96,7 @@ def _from_functions(wire: ChatRequest) -> ChatTools:
             "'functions' is the older name of 'tools': only one of them can be given.",
             param="functions",
         )
-    asked = _asked_tools(wire.functions or (), "functions", "functions[{}].parameters")
+    asked = asked_tools(wire.functions or (), "functions", "functions[{}].parameters")
     tools = tuple(each.tool for each in asked)
     choice = wire.function_call or "auto"
     if not tools:
@@ -115,7 +115,7 @@ def _from_functions(wire: ChatRequest) -> ChatTools:
     )
 
 
-def _asked_tools(
+def asked_tools(
     specs: Sequence[FunctionSpec], param: str, schema_param: str
 ) -> tuple[AskedTool, ...]:
     """`param` holds the tools, and `schema_param` the schema of the one with that index."""

@@ -38,7 +38,13 @@ from service.store.manifest import (
     Tokens,
 )
 from service.store.names import ModelName
-from service.store.overrides import Parameters, RequestDefaults, request_defaults
+from service.store.overrides import (
+    NO_OVERRIDES,
+    Overrides,
+    Parameters,
+    RequestDefaults,
+    request_defaults,
+)
 from service.store.packages import AnyPackage, Package
 
 CREATED = 1_700_000_000
@@ -85,6 +91,8 @@ class FakeGeneration:
     prompt_token_ids: Sequence[int]
     options: GenerationOptions
     mean_logprob: float = 0.0
+    prefill_s: float = 0.5
+    decode_s: float = 0.25
     num_output_tokens: int = 0
     num_reasoning_tokens: int = 0
     is_aborted: bool = False
@@ -237,6 +245,7 @@ class FakeModel:
 class FakeLease:
     model: FakeModel
     keep_alive_s: float | None
+    overrides: Overrides = NO_OVERRIDES
     is_released: bool = False
 
     def release(self) -> None:
@@ -258,6 +267,7 @@ class FakePool:
     leases: list[FakeLease] = field(default_factory=list)
     is_loaded: asyncio.Event = field(default_factory=_set)
     load_failure: RetortError | None = None
+    unloaded: list[str] = field(default_factory=list)
     is_draining: bool = False
     is_closed: bool = False
 
@@ -270,26 +280,33 @@ class FakePool:
         parsed = ModelName.parse(name)
         return Package(parsed, Path("models") / parsed.folder, self.model.manifest)
 
-    async def lease(self, name: str, keep_alive_s: float | None = None) -> FakeLease:
+    async def lease(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> FakeLease:
         self.find(name)
         if self.is_draining:
             raise ShuttingDown("The server is being stopped.")
         await self.is_loaded.wait()
         if self.load_failure is not None:
             raise self.load_failure
-        lease = FakeLease(self.model, keep_alive_s)
+        lease = FakeLease(self.model, keep_alive_s, overrides)
         self.leases.append(lease)
         return lease
 
-    async def lease_encoder(self, name: str, keep_alive_s: float | None = None) -> Lease[Encoder]:
+    async def lease_encoder(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> Lease[Encoder]:
         self.find(name)
         raise WrongModelKind(f"The model {name} generates text: it neither embeds nor ranks.")
 
-    async def load(self, name: str, keep_alive_s: float | None = None) -> None:
-        (await self.lease(name, keep_alive_s)).release()
+    async def load(
+        self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
+    ) -> None:
+        (await self.lease(name, keep_alive_s, overrides)).release()
 
     async def unload(self, name: str) -> None:
         self.find(name)
+        self.unloaded.append(name)
 
     def preload(self) -> None:
         pass
