@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"export: {wrong} (--list shows names)", file=sys.stderr)
         return 2
     try:
-        print(_summary(run(_job(options), Progress.on(sys.stderr))))
+        print(_summary(run(_job(options), _progress(options))))
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
@@ -53,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("export: interrupted; nothing was changed", file=sys.stderr)
         return 130
     return 0
+
+
+def _progress(options: argparse.Namespace) -> Progress:
+    if options.progress == "json":
+        return Progress.for_programs(sys.stderr)
+    return Progress.on(sys.stderr)
 
 
 def _stop(_sig: int, _frame: FrameType | None) -> None:
@@ -132,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=["float", "int8"],
         default="float",
         help="int8 adds a graph that reads prompts faster, of one byte per weight of the layers",
+    )
+    parser.add_argument(
+        "--progress",
+        choices=["auto", "json"],
+        default="auto",
+        help="json tells programs how far it is: an object a line, on the error output",
     )
     parser.add_argument(
         "--models",

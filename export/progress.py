@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 20.0
 """Where there are no bars, a long step says this often how far it is."""
+_SECONDS_BETWEEN_OBJECTS = 0.25
+"""The same to a program."""
 
 
 class Style(Enum):
@@ -20,6 +23,8 @@ class Style(Enum):
 
     BAR = "bar"
     LINES = "lines"
+    JSON = "json"
+    """An object a line, for programs: `step`, `done`, `total`, `unit`, or `note`."""
 
 
 @dataclass(slots=True)
@@ -59,13 +64,23 @@ class Progress:
         """Bars on a terminal, lines elsewhere."""
         return cls(stream, Style.BAR if stream.isatty() else Style.LINES)
 
+    @classmethod
+    def for_programs(cls, stream: TextIO) -> Progress:
+        """Lines that a program reads."""
+        return cls(stream, Style.JSON, _SECONDS_BETWEEN_OBJECTS)
+
     @contextmanager
     def step(self, title: str, total: int | None = None, unit: str = "B") -> Iterator[Step]:
         """Runs one step. `total` is None where it is not known; `unit` "B" means bytes."""
         started_s = time.monotonic()
         if self.style is not Style.BAR:
             step = Step(total, report=self._reporter(title, unit))
+            if self.style is Style.JSON:
+                self._object(title, 0, total, unit)
             yield step
+            if self.style is Style.JSON:
+                self._object(title, step.done, total, unit)
+                return
             self._line(title, step.done, unit, time.monotonic() - started_s)
             return
         with tqdm(
@@ -77,6 +92,8 @@ class Progress:
         """Says something once, between or above the bars."""
         if self.style is Style.BAR:
             tqdm.write(text, file=self.stream)
+        elif self.style is Style.JSON:
+            self._write({"note": text})
         else:
             self.stream.write(f"{text}\n")
 
@@ -95,11 +112,21 @@ class Progress:
             if now_s - last_s < self.seconds_between_lines or done == total:
                 return
             last_s = now_s
+            if self.style is Style.JSON:
+                self._object(title, done, total, unit)
+                return
             rate = done / max(now_s - started_s, 1e-9)
             self.stream.write(f"{title}: {_how_far(done, total, unit, rate)}\n")
             self.stream.flush()
 
         return report
+
+    def _object(self, title: str, done: int, total: int | None, unit: str) -> None:
+        self._write({"step": title, "done": done, "total": total, "unit": unit})
+
+    def _write(self, content: dict[str, str | int | None]) -> None:
+        self.stream.write(f"{json.dumps(content)}\n")
+        self.stream.flush()
 
     def _line(self, title: str, done: int, unit: str, elapsed_s: float) -> None:
         amount = f" {format_amount(done, unit)}" if done else ""

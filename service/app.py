@@ -13,6 +13,13 @@ from service.api.error_mapping import error_response
 from service.api.facade import Pool
 from service.api.gate import Gate
 from service.api.http_metrics import HttpMetrics
+from service.api.ollama.chat import chat
+from service.api.ollama.create import create
+from service.api.ollama.embed import embed, embed_prompt
+from service.api.ollama.generate import generate
+from service.api.ollama.models import list_running, list_tags, show_model, tell_version
+from service.api.ollama.pull import pull
+from service.api.ollama.stored import copy, delete_model, push
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
@@ -30,12 +37,14 @@ from service.api.openapi.endpoint import describe_api
 from service.api.operations import greet, report_health, report_metrics
 from service.api.request_log import RequestLog
 from service.api.state import (
+    hold_exports,
     hold_http_metrics,
     hold_pool,
     hold_responses,
     hold_settings,
     hold_startup_failure,
 )
+from service.exporting import Exports
 from service.settings import Settings
 
 _ROUTES = [
@@ -55,6 +64,19 @@ _ROUTES = [
     count_message_tokens,
     list_models,
     retrieve_model,
+    generate,
+    chat,
+    embed,
+    embed_prompt,
+    list_tags,
+    list_running,
+    tell_version,
+    show_model,
+    create,
+    copy,
+    delete_model,
+    pull,
+    push,
     greet,
     report_health,
     report_metrics,
@@ -64,6 +86,8 @@ _ROUTES = [
 
 def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Litestar:
     """The application of `settings`; the pool is opened when it starts and closed when it ends."""
+
+    exports = Exports(settings.models_folder)
 
     @asynccontextmanager
     async def pool_lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -77,6 +101,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
         try:
             yield
         finally:
+            await exports.close()
             await pool.close()
 
     app = Litestar(
@@ -90,6 +115,7 @@ def create_app(settings: Settings, open_pool: Callable[[Settings], Pool]) -> Lit
     )
     hold_settings(app, settings)
     hold_responses(app, ResponseStore())
+    hold_exports(app, exports)
     metrics = HttpMetrics()
     hold_http_metrics(app, metrics)
     app.asgi_handler = Gate(

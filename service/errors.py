@@ -15,8 +15,10 @@ RetortError
 │   ├── ResponseNotFound      404  a response that is not, or no longer, stored
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
+├── NotSupported              501  what there is not, and will not be
 ├── Overloaded                429  the queue is full
 ├── EngineFailure             500  a step failed; the request is lost, the server is not
+├── ExportFailed              500  a model could not be made; what was there before stands
 ├── StoreFailure              500  a model could not be written or removed; the old state stands
 ├── ShuttingDown              503
 ├── PackageCorrupt            503  a package's files are not what its manifest says
@@ -140,6 +142,16 @@ class Overloaded(RetortError):
 
 class EngineFailure(RetortError):
     code = "engine_failure"
+
+
+class NotSupported(RetortError):
+    status = 501
+    type = "not_supported_error"
+    code = "not_supported"
+
+
+class ExportFailed(RetortError):
+    code = "export_failed"
 
 
 class StoreFailure(RetortError):

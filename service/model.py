@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -85,6 +86,7 @@ class LoadedModel:
         self.parameters = Parameters()
         self.defaults = request_defaults(self.manifest.generation, self.parameters)
         self._derived: dict[Overrides, LoadedModel] = {}
+        self._deriving = threading.Lock()
         self.system_fingerprint = _fingerprint(self.manifest, provider)
         self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
@@ -117,16 +119,19 @@ class LoadedModel:
         """This model as a derived one wants to be spoken to: all but that is shared with it.
 
         `package` is the one that was loaded, under any of its names. Raises PackageCorrupt if its
-        template is none.
+        template is none. From any thread.
         """
         overrides = package.overrides
         if overrides == NO_OVERRIDES:
             return self
-        if overrides not in self._derived:
-            while len(self._derived) >= _MAX_DERIVED:
-                self._derived.pop(next(iter(self._derived)))
-            self._derived[overrides] = self._with(package)
-        return self._derived[overrides]
+        derived = self._derived.get(overrides)
+        if derived is None:
+            derived = self._with(package)
+            with self._deriving:
+                while len(self._derived) >= _MAX_DERIVED:
+                    self._derived.pop(next(iter(self._derived)))
+                self._derived[overrides] = derived
+        return derived
 
     def _with(self, package: Package) -> LoadedModel:
         overrides = package.overrides

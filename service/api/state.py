@@ -13,8 +13,10 @@ from service.api.facade import Lease, Model, Pool
 from service.api.http_metrics import HttpMetrics
 from service.api.keep_alive import KeepAlive, keep_alive_s
 from service.api.openai.responses.store import ResponseStore
+from service.exporting import Exports
 from service.settings import Settings
 from service.store.overrides import NO_OVERRIDES, Overrides
+from service.store.packages import Store
 
 ModelT = TypeVar("ModelT")
 
@@ -72,6 +74,19 @@ def hold_settings(app: Litestar, settings: Settings) -> None:
 def settings_of(request: HttpRequest) -> Settings:
     settings: Settings = request.app.state["settings"]
     return settings
+
+
+def store_of(request: HttpRequest) -> Store:
+    return Store(settings_of(request).models_folder)
+
+
+def hold_exports(app: Litestar, exports: Exports) -> None:
+    app.state["exports"] = exports
+
+
+def exports_of(request: HttpRequest) -> Exports:
+    exports: Exports = request.app.state["exports"]
+    return exports
 
 
 def hold_http_metrics(app: Litestar, metrics: HttpMetrics) -> None:

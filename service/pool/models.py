@@ -82,7 +82,11 @@ class ModelPool:
         package = derived(self._store.decoder(name), overrides)
         lease = await self._leased(package, keep_alive_s, LoadedModel)
         try:
-            return Lease(lease.model.served_as(package), lease.release)
+            if package.overrides.template is None:
+                return Lease(lease.model.served_as(package), lease.release)
+            # Compiling may take as long as templates may compute.
+            served = await asyncio.to_thread(lease.model.served_as, package)
+            return Lease(served, lease.release)
         except BaseException:
             lease.release()
             raise

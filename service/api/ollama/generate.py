@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,7 @@ async def generate(request: HttpRequest) -> ASGIApp:
 async def _prepared(
     request: HttpRequest, wire: GenerateRequest, asked: Parameters, watch: Watch, num_bytes: int
 ) -> ASGIApp:
+    await _check_template(wire.template)
     with params_renamed(_RENAMED):
         overrides = load_overrides(asked, wire.template)
         model = await model_of(request, wire.model, wire.keep_alive, overrides)
@@ -107,8 +109,7 @@ async def _forms(wire: GenerateRequest, model: Model, prompt: _Prompt) -> Answer
 
 
 def _check(wire: GenerateRequest) -> None:
-    """Raises RequestError for a raw prompt with what is no part of it, and for what no template
-    can be."""
+    """Raises RequestError for a prompt that is no conversation, with parts of one."""
     what = "a 'raw' prompt" if wire.raw else "a 'suffix'" if wire.suffix else None
     given = {"system": wire.system, "template": wire.template, "think": wire.think}
     if wire.raw:
@@ -116,8 +117,13 @@ def _check(wire: GenerateRequest) -> None:
     for name, value in given.items():
         if what is not None and value:
             raise RequestError(f"{name!r} cannot be combined with {what}.", param=name)
-    if wire.template:
-        try:
-            check_template(wire.template)
-        except ValueError as error:
-            raise RequestError(f"The template cannot be used: {error}.", param="template") from None
+
+
+async def _check_template(source: str | None) -> None:
+    """Raises RequestError. In a thread: a template may compute for a while."""
+    if not source:
+        return
+    try:
+        await asyncio.to_thread(check_template, source)
+    except ValueError as error:
+        raise RequestError(f"The template cannot be used: {error}.", param="template") from None

@@ -1,0 +1,109 @@
+"""What packages are, in Ollama's words."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+from service.api.ollama.model_schema import Details, Info, ModelEntry, ShownModel
+from service.dialogue.reasoning import CLOSE
+from service.errors import PackageCorrupt
+from service.modelfile.printing import (
+    chat_template,
+    effective_overrides,
+    modelfile_text,
+    parameter_lines,
+)
+from service.store.manifest import AnyManifest, EncoderManifest
+from service.store.names import ModelName
+from service.store.overrides import Overrides
+from service.store.packages import AnyPackage
+
+
+def full_name(name: ModelName) -> str:
+    """With its tag, which Ollama leaves out nowhere."""
+    return f"{'/'.join(name.path)}:{name.tag}"
+
+
+def details_of(package: AnyPackage) -> Details:
+    family = package.manifest.architecture.family
+    return Details(
+        parent_model=package.parent or "",
+        family=family,
+        families=[family],
+        quantization_level=package.manifest.precision,
+    )
+
+
+def entry_of(package: AnyPackage) -> ModelEntry:
+    name = full_name(package.name)
+    return ModelEntry(
+        name=name,
+        model=name,
+        modified_at=datetime.fromtimestamp(package.created, UTC),
+        size=package.manifest.weights_bytes,
+        digest=package.id,
+        details=details_of(package),
+        capabilities=capabilities_of(package),
+    )
+
+
+def shown(package: AnyPackage) -> ShownModel:
+    """Raises PackageCorrupt."""
+    own = effective_overrides(package)
+    license_ = package.manifest.source.license
+    return ShownModel(
+        license="\n".join((*own.licenses, *([license_] if license_ else []))),
+        modelfile=_modelfile(package, own),
+        parameters="\n".join(
+            f"{name:<30} {value}" for name, value in parameter_lines(own.parameters)
+        ),
+        template=own.template or "",
+        system=own.system or "",
+        details=details_of(package),
+        messages=list(own.messages),
+        model_info=_info(package.manifest),
+        capabilities=capabilities_of(package),
+        modified_at=datetime.fromtimestamp(package.created, UTC),
+    )
+
+
+def capabilities_of(package: AnyPackage) -> list[str]:
+    """Tools can be called by whatever converses."""
+    manifest = package.manifest
+    if isinstance(manifest, EncoderManifest):
+        return list(manifest.capabilities)
+    template = package.overrides.template
+    if template is None:
+        with suppress(PackageCorrupt):
+            template = chat_template(package)
+    converses = ["tools"] if template else []
+    thinks = ["thinking"] if template and CLOSE in template else []
+    return ["completion", *converses, *thinks]
+
+
+def _modelfile(package: AnyPackage, own: Overrides) -> str:
+    """FROM names a model: where packages lie is not a client's to know."""
+    base = package.parent or str(package.name)
+    try:
+        return modelfile_text(base, own)
+    except ValueError as error:
+        return f"# There is no Modelfile of this model: {error}\nFROM {base}\n"
+
+
+def _info(manifest: AnyManifest) -> Info:
+    architecture = manifest.architecture
+    key = partial("{}.{}".format, architecture.family)
+    info: Info = {
+        "general.architecture": architecture.family,
+        key("context_length"): manifest.context_length,
+        key("block_count"): architecture.num_layers,
+        key("vocab_size"): architecture.vocab_size,
+    }
+    if isinstance(manifest, EncoderManifest):
+        info[key("embedding_length")] = manifest.architecture.hidden_size
+    else:
+        info[key("attention.head_count_kv")] = manifest.architecture.num_kv_heads
+        info[key("attention.key_length")] = manifest.architecture.head_dim
+    return info
