@@ -51,6 +51,7 @@ class _Running:
 
     task: asyncio.Task[None] | None = None
     num_followers: int = 0
+    is_over: bool = False
     step: Step | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,6 +85,7 @@ class Exports:
         finally:
             running.num_followers -= 1
             if not running.num_followers:
+                self._forget(job.name, running)
                 await _ended(running)
 
     async def close(self) -> None:
@@ -98,16 +100,20 @@ class Exports:
             raise Overloaded(f"{MAX_EXPORTS} models are being exported already.")
         running = self._running[job.name] = _Running()
         running.task = asyncio.create_task(self._export(job, running))
+        running.task.add_done_callback(lambda _: self._forget(job.name, running))
         return running
 
+    def _forget(self, name: ModelName, running: _Running) -> None:
+        """The next one who asks begins anew, and waits for what is still ending."""
+        if self._running.get(name) is running:
+            del self._running[name]
+        running.is_over = True
+        running.tell()
+
     async def _export(self, job: ExportJob, running: _Running) -> None:
-        try:
-            # In an empty folder no name is taken for a file.
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                await self._run(job, running, folder)
-        finally:
-            del self._running[job.name]
-            running.tell()
+        # In an empty folder no name is taken for a file.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            await self._run(job, running, folder)
 
     async def _run(self, job: ExportJob, running: _Running, folder: str) -> None:
         models = str(self._models.absolute())
@@ -137,21 +143,17 @@ class Exports:
 async def _steps(running: _Running) -> AsyncIterator[Step]:
     """The newest step at each time. Raises what the export ended in."""
     last: Step | None = None
-    task = running.task
-    assert task is not None
     while True:
         changed = running.changed
         if running.step is not None and running.step != last:
             last = running.step
             yield last
-        elif task.done():
-            task.result()
+        elif running.is_over:
+            assert running.task is not None
+            await asyncio.shield(running.task)
             return
         else:
-            await asyncio.wait(
-                (task, told := asyncio.ensure_future(changed.wait())), return_when="FIRST_COMPLETED"
-            )
-            told.cancel()
+            await changed.wait()
 
 
 async def _listen(process: Process, running: _Running) -> str:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from service.api.anthropic.fields import MESSAGES
+from service.api.ollama import fields as ollama
 from service.api.openai.encoder_fields import EMBEDDING, RERANK
 from service.api.openai.fields import CHAT, COMPLETION, AnyValue, Honoured, OneOf, Treatment
 from service.api.openai.responses.fields import RESPONSES
@@ -18,6 +19,15 @@ TABLES: Final[tuple[Columns, ...]] = (
     {"chat": CHAT, "completions": COMPLETION},
     {"responses": RESPONSES, "messages": MESSAGES},
     {"embeddings": EMBEDDING, "rerank": RERANK},
+    {"/api/chat": ollama.CHAT, "/api/generate": ollama.GENERATE},
+    {"/api/embed": ollama.EMBED, "/api/embeddings": ollama.EMBEDDINGS},
+    {
+        "/api/create": ollama.CREATE,
+        "/api/pull": ollama.PULL,
+        "/api/show": ollama.SHOW,
+        "/api/delete": ollama.DELETE,
+        "/api/copy": ollama.COPY,
+    },
 )
 
 

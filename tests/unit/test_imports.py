@@ -43,8 +43,10 @@ LAYERS = {
     },
     "encoder": FREE | {"runtime"},
     "pool": FREE | {"model", "encoder", "runtime"},
-    "api": FREE | {"options", "engine", "dialogue", "text", "constraints"},
-    "app": FREE | {"api"},
+    "exporting": FREE,
+    "api": FREE
+    | {"options", "engine", "dialogue", "text", "constraints", "modelfile", "exporting"},
+    "app": FREE | {"api", "exporting"},
     "server": FREE | {"api", "http_protocol", "inherited"},
 }
 """Parts of the service and the parts that they may import; a part not listed may import any.

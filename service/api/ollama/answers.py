@@ -53,7 +53,7 @@ class MadeToolCall(msgspec.Struct, frozen=True):
     function: MadeFunction
 
 
-class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
+class MadeMessage(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["assistant"] = "assistant"
     content: str
     thinking: str | UnsetType = UNSET
@@ -61,7 +61,7 @@ class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatAnswer(Answer, frozen=True, kw_only=True):
-    message: AnswerMessage
+    message: MadeMessage
 
 
 class EmbedAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from service.api.ollama.options import (
     think_variables,
 )
 from service.api.ollama.reply import Watch, chat_answer
-from service.api.ollama.schema import ChatRequest
+from service.api.ollama.schema import OllamaChatRequest
 from service.api.ollama.tools import chat_tools
 from service.api.openai.decoder import RequestDecoder
 from service.api.patience import in_time
@@ -32,7 +32,7 @@ from service.dialogue.message import Message
 from service.dialogue.prompt import TemplateOptions
 from service.store.overrides import Parameters
 
-_DECODER = RequestDecoder(ChatRequest, CHAT)
+_DECODER = RequestDecoder(OllamaChatRequest, CHAT)
 _RENAMED = {"num_ctx": "options.num_ctx", "continue_final_message": "messages"}
 
 
@@ -55,7 +55,7 @@ async def chat(request: HttpRequest) -> ASGIApp:
 
 async def _prepared(
     request: HttpRequest,
-    wire: ChatRequest,
+    wire: OllamaChatRequest,
     asked: Parameters,
     messages: list[Message],
     watch: Watch,

@@ -23,6 +23,6 @@ def ollama_error_body(error: RetortError) -> bytes:
     return msgspec.json.encode(ollama_error(error))
 
 
-def ollama_status(error: RetortError) -> int:
-    """A full queue is 503, as Ollama has it."""
-    return 503 if isinstance(error, Overloaded) else error.status
+def ollama_status(error: RetortError | type[RetortError]) -> int:
+    """Of an error or of all such. A full queue is 503, as Ollama has it."""
+    return 503 if error is Overloaded or isinstance(error, Overloaded) else error.status

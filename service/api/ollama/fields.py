@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.api.openai.fields import AnyValue, Honoured, OneOf, Treatment
+from service.api.openai.fields import Honoured, OneOf, Treatment
 
 _KEEP_ALIVE = 'seconds or a text such as `"5m"`; 0 unloads the model, -1 keeps it'
 _OPTIONS = "each one honoured or refused by name, as in a Modelfile"
@@ -68,7 +68,7 @@ _NAMED: Mapping[str, Treatment] = {
 
 SHOW: Mapping[str, Treatment] = {
     **_NAMED,
-    "verbose": AnyValue(),
+    "verbose": Honoured("there is no more to tell"),
     "system": OneOf(("",)),
     "template": OneOf(("",)),
     "options": OneOf(({},)),

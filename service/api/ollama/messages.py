@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.api.ollama.schema import ChatMessage
+from service.api.ollama.schema import OllamaMessage
 from service.api.past_calls import PastCalls, past_call
 from service.dialogue.message import Message
 from service.dialogue.tools.tool import ToolCall
 from service.errors import RequestError
 
 
-def to_messages(wire: Sequence[ChatMessage]) -> list[Message]:
+def to_messages(wire: Sequence[OllamaMessage]) -> list[Message]:
     """Raises RequestError for calls and results that are none."""
     reader = _Reader()
     return [reader.read(f"messages[{index}]", message) for index, message in enumerate(wire)]
@@ -44,7 +44,7 @@ class _Reader:
         self._waiting: list[ToolCall] = []
         self._num_calls = 0
 
-    def read(self, param: str, wire: ChatMessage) -> Message:
+    def read(self, param: str, wire: OllamaMessage) -> Message:
         if wire.role == "tool":
             return self._result(param, wire)
         if (wire.tool_calls or wire.thinking) and wire.role != "assistant":
@@ -59,7 +59,7 @@ class _Reader:
             wire.role, wire.content or "", reasoning=wire.thinking or None, tool_calls=calls
         )
 
-    def _call(self, param: str, wire: ChatMessage, index: int) -> ToolCall:
+    def _call(self, param: str, wire: OllamaMessage, index: int) -> ToolCall:
         assert wire.tool_calls is not None
         given = wire.tool_calls[index]
         self._num_calls += 1
@@ -73,7 +73,7 @@ class _Reader:
         self._waiting.append(call)
         return call
 
-    def _result(self, param: str, wire: ChatMessage) -> Message:
+    def _result(self, param: str, wire: OllamaMessage) -> Message:
         name = self._past.answered(wire.tool_call_id, param=f"{param}.tool_call_id")
         call = next((each for each in self._waiting if _answers(wire, each)), None)
         if call is not None:
@@ -83,7 +83,7 @@ class _Reader:
         return Message("tool", wire.content or "", name, tool_call_id=call_id)
 
 
-def _answers(wire: ChatMessage, call: ToolCall) -> bool:
+def _answers(wire: OllamaMessage, call: ToolCall) -> bool:
     if wire.tool_call_id is not None:
         return call.id == wire.tool_call_id
     return wire.tool_name in (None, call.name)

@@ -21,6 +21,14 @@ class NamedRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: ModelId | None = None
 
 
+class ShowRequest(NamedRequest, frozen=True, kw_only=True):
+    verbose: bool | None = None
+
+
+class DeleteRequest(NamedRequest, frozen=True, kw_only=True):
+    pass
+
+
 class PullRequest(NamedRequest, frozen=True, kw_only=True):
     stream: bool | None = None
 

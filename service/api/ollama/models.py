@@ -13,10 +13,10 @@ from service.api.ollama.described import details_of, entry_of, full_name, shown
 from service.api.ollama.fields import SHOW
 from service.api.ollama.model_schema import (
     ModelEntries,
-    NamedRequest,
     RunningModel,
     RunningModels,
     ShownModel,
+    ShowRequest,
     Version,
 )
 from service.api.ollama.named import model_named
@@ -31,7 +31,7 @@ API_VERSION: Final = "0.13.3"
 _FOREVER = timedelta(days=365 * 292)
 """How Ollama writes the end of what stays loaded."""
 
-_SHOW = RequestDecoder(NamedRequest, SHOW)
+_SHOW = RequestDecoder(ShowRequest, SHOW)
 
 
 @get("/api/version", sync_to_thread=False)

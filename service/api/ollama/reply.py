@@ -15,11 +15,11 @@ from service.api import whole
 from service.api.facade import Delta, Generation, TextLogprobs
 from service.api.ollama.answers import (
     Answer,
-    AnswerMessage,
     ChatAnswer,
     DoneReason,
     GenerateAnswer,
     MadeFunction,
+    MadeMessage,
     MadeToolCall,
 )
 from service.api.ollama.lines import failure_line, line
@@ -71,7 +71,7 @@ def generate_answer(model: str, part: Part) -> Answer:
 
 
 def chat_answer(model: str, part: Part) -> Answer:
-    message = AnswerMessage(
+    message = MadeMessage(
         content=part.text,
         thinking=part.thinking or UNSET,
         tool_calls=list(part.calls) if part.calls else UNSET,

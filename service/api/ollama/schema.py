@@ -40,7 +40,7 @@ class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
     raw: bool | None = None
 
 
-class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PastFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`arguments` is an object, not its JSON."""
 
     name: FunctionName
@@ -50,12 +50,12 @@ class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PastToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    function: CalledFunction
+    function: PastFunction
     id: str | None = None
     type: Literal["function"] | None = None
 
 
-class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OllamaMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Literal["system", "user", "assistant", "tool"]
     content: str | None = None
     thinking: str | None = None
@@ -65,8 +65,8 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_call_id: str | None = None
 
 
-class ChatRequest(AnswerRequest, frozen=True, kw_only=True):
-    messages: list[ChatMessage] | None = None
+class OllamaChatRequest(AnswerRequest, frozen=True, kw_only=True):
+    messages: list[OllamaMessage] | None = None
     tools: Tools | None = None
 
 

@@ -11,7 +11,7 @@ from service.api.awaited import AwaitedReply
 from service.api.body import read_json_body
 from service.api.facade import Pool
 from service.api.ollama.fields import COPY, DELETE
-from service.api.ollama.model_schema import CopyRequest, NamedRequest
+from service.api.ollama.model_schema import CopyRequest, DeleteRequest
 from service.api.ollama.named import model_named
 from service.api.openai.decoder import RequestDecoder
 from service.api.renaming import params_renamed
@@ -20,7 +20,7 @@ from service.errors import NotSupported, PackageCorrupt
 from service.store.packages import Store
 
 _COPY = RequestDecoder(CopyRequest, COPY)
-_DELETE = RequestDecoder(NamedRequest, DELETE)
+_DELETE = RequestDecoder(DeleteRequest, DELETE)
 
 
 @post("/api/copy", status_code=200)

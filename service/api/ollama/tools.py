@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from service.api.ollama.schema import ChatRequest
+from service.api.ollama.schema import OllamaChatRequest
 from service.api.openai.tools import asked_tools
 from service.api.tools import AskedTools
 from service.dialogue.tools.tool import ToolUse
 
 
-def chat_tools(wire: ChatRequest) -> AskedTools | None:
+def chat_tools(wire: OllamaChatRequest) -> AskedTools | None:
     """Any of them may be called, any number of times; None where there are none.
 
     Raises RequestError for tools that are none.

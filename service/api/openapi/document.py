@@ -29,6 +29,7 @@ from service.errors import RetortError
 
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _PATHS: Final = {
     "model": "The model's name, which may hold slashes.",
@@ -36,8 +37,8 @@ _PATHS: Final = {
 }
 
 _DESCRIPTION: Final = (
-    "OpenAI's API and Anthropic's messages over local models. Fields that are not honoured are "
-    "refused by name; where one can only have the values listed, these change nothing."
+    "OpenAI's API, Anthropic's messages and Ollama's API over local models. Fields that are not "
+    "honoured are refused by name; where one can only have the values listed, these change nothing."
 )
 
 
@@ -153,11 +154,16 @@ def _operation_id(operation: Operation) -> str:
 
 
 def _success(operation: Operation, schemas: _Schemas) -> ResponseObject:
-    media_type = "text/plain" if operation.response is str else _JSON
-    content = {media_type: MediaType(schema=schemas.of(operation.response))}
+    content = {}
+    if operation.response is not None:
+        media_type = "text/plain" if operation.response is str else _JSON
+        content[media_type] = MediaType(schema=schemas.of(operation.response))
     if operation.event is not None:
-        content["text/event-stream"] = MediaType(
-            schema=_event(operation, schemas.of(operation.event), schemas.of(operation.error))
+        of_event, of_error = schemas.of(operation.event), schemas.of(operation.error)
+        content[operation.event_type] = MediaType(
+            schema=_event(operation, of_event, of_error)
+            if operation.event_type == _EVENTS
+            else {"anyOf": [of_event, of_error]}
         )
     return ResponseObject(description="The answer", content=content)
 
@@ -177,7 +183,7 @@ def _event(operation: Operation, data: Schema, error: Schema) -> Schema:
 def _failures(operation: Operation, schemas: _Schemas) -> dict[str, ResponseObject]:
     by_status: dict[int, list[type[RetortError]]] = {}
     for error in operation.errors:
-        by_status.setdefault(error.status, []).append(error)
+        by_status.setdefault(operation.status_of(error), []).append(error)
     failures = {
         str(status): _response(
             ", ".join(f"`{error.code}`" for error in errors), schemas.of(operation.error)

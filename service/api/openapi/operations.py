@@ -41,34 +41,10 @@ from service.api.openai.tokenization_schema import (
     Tokenized,
     TokenizeRequest,
 )
-from service.api.openapi.operation import Body, Errors, Operation, Query
-from service.errors import (
-    EngineFailure,
-    Forbidden,
-    InputTooLong,
-    InvalidApiKey,
-    ModelNotFound,
-    NotEnoughMemory,
-    Overloaded,
-    PackageCorrupt,
-    RequestError,
-    RequestTooLarge,
-    ResponseNotFound,
-    ShuttingDown,
-    UnsupportedMediaType,
-    WrongDevice,
-    WrongModelKind,
-)
+from service.api.openapi.failures import ANY, ENCODING, FIND, GENERATION, MODEL, OPEN, STORED
+from service.api.openapi.ollama import OLLAMA_OPERATIONS
+from service.api.openapi.operation import Body, Operation, Query
 from service.health import Health
-
-_OPEN: Final[Errors] = (RequestError, Forbidden)
-_ANY: Final[Errors] = (*_OPEN, InvalidApiKey, EngineFailure)
-_FIND: Final[Errors] = (*_ANY, ModelNotFound, PackageCorrupt)
-_BODY: Final[Errors] = (RequestTooLarge, UnsupportedMediaType)
-_MODEL: Final[Errors] = (*_FIND, *_BODY, WrongDevice, NotEnoughMemory, ShuttingDown, WrongModelKind)
-_GENERATION: Final[Errors] = (*_MODEL, Overloaded)
-_STORED: Final[Errors] = (*_ANY, ResponseNotFound)
-_ENCODING: Final[Errors] = (*_GENERATION, InputTooLong)
 
 OPERATIONS: Final = (
     Operation(
@@ -76,7 +52,7 @@ OPERATIONS: Final = (
         "/v1/chat/completions",
         "Answer a conversation",
         ChatCompletion,
-        _GENERATION,
+        GENERATION,
         body=Body(ChatRequest, CHAT),
         event=ChatChunk,
     ),
@@ -85,7 +61,7 @@ OPERATIONS: Final = (
         "/v1/completions",
         "Go on with a text",
         TextCompletion,
-        _GENERATION,
+        GENERATION,
         body=Body(CompletionRequest, COMPLETION),
         event=TextCompletion,
     ),
@@ -94,7 +70,7 @@ OPERATIONS: Final = (
         "/v1/embeddings",
         "Turn texts into vectors",
         EmbeddingList,
-        _ENCODING,
+        ENCODING,
         body=Body(EmbeddingRequest, EMBEDDING),
     ),
     *(
@@ -103,7 +79,7 @@ OPERATIONS: Final = (
             path,
             "Order documents by how well they answer a query",
             RerankReply,
-            _ENCODING,
+            ENCODING,
             body=Body(RerankRequest, RERANK),
         )
         for path in ("/v1/rerank", "/rerank")
@@ -114,7 +90,7 @@ OPERATIONS: Final = (
             path,
             "Tell the tokens of a prompt or of messages",
             Tokenized,
-            _MODEL,
+            MODEL,
             body=Body(TokenizeRequest, TOKENIZE),
         )
         for path in ("/v1/tokenize", "/tokenize")
@@ -125,7 +101,7 @@ OPERATIONS: Final = (
             path,
             "Turn tokens into their text",
             Detokenized,
-            _MODEL,
+            MODEL,
             body=Body(DetokenizeRequest, DETOKENIZE),
         )
         for path in ("/v1/detokenize", "/detokenize")
@@ -135,7 +111,7 @@ OPERATIONS: Final = (
         "/v1/chat/completions/input_tokens",
         "Count the tokens of a conversation",
         InputTokens,
-        _MODEL,
+        MODEL,
         body=Body(ChatRequest, CHAT),
     ),
     Operation(
@@ -143,7 +119,7 @@ OPERATIONS: Final = (
         "/v1/responses",
         "Answer a conversation that may go on later",
         ResponseObject,
-        _GENERATION,
+        GENERATION,
         body=Body(ResponsesRequest, RESPONSES),
         event=cast("type", ResponseEvent),
         ends_with_done=False,
@@ -153,7 +129,7 @@ OPERATIONS: Final = (
         "/v1/responses/input_tokens",
         "Count the tokens of an input",
         InputTokenCount,
-        _MODEL,
+        MODEL,
         body=Body(InputTokensRequest, INPUT_TOKENS),
     ),
     Operation(
@@ -161,7 +137,7 @@ OPERATIONS: Final = (
         "/v1/responses/{response_id}",
         "Tell a stored response",
         ResponseObject,
-        _STORED,
+        STORED,
         query=Query(RetrieveQuery, RETRIEVE),
     ),
     Operation(
@@ -169,14 +145,14 @@ OPERATIONS: Final = (
         "/v1/responses/{response_id}",
         "Forget a stored response",
         DeletedResponse,
-        _STORED,
+        STORED,
     ),
     Operation(
         "get",
         "/v1/responses/{response_id}/input_items",
         "List what a stored response was given",
         ItemList,
-        _STORED,
+        STORED,
         query=Query(ItemsQuery, INPUT_ITEMS),
     ),
     Operation(
@@ -184,7 +160,7 @@ OPERATIONS: Final = (
         "/v1/messages",
         "Answer a conversation, in Anthropic's dialect",
         MessageObject,
-        _GENERATION,
+        GENERATION,
         body=Body(MessagesRequest, MESSAGES),
         event=cast("type", MessageEvent),
         ends_with_done=False,
@@ -195,14 +171,15 @@ OPERATIONS: Final = (
         "/v1/messages/count_tokens",
         "Count the tokens of a conversation, in Anthropic's dialect",
         TokenCount,
-        _MODEL,
+        MODEL,
         body=Body(CountTokensRequest, COUNT_TOKENS),
         error=AnthropicErrorBody,
     ),
-    Operation("get", "/v1/models", "List the models", ModelList, _ANY),
-    Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, _FIND),
-    Operation("get", "/", "Ask whether the server is there", str, _OPEN),
-    Operation("get", "/health", "Tell what runs, and where", Health, _OPEN, unavailable=Health),
-    Operation("get", "/metrics", "Tell what is counted, as Prometheus reads it", str, _ANY),
-    Operation("get", "/openapi.json", "This document", dict, _ANY),
+    *OLLAMA_OPERATIONS,
+    Operation("get", "/v1/models", "List the models", ModelList, ANY),
+    Operation("get", "/v1/models/{model}", "Describe a model", ModelObject, FIND),
+    Operation("get", "/", "Ask whether the server is there", str, OPEN),
+    Operation("get", "/health", "Tell what runs, and where", Health, OPEN, unavailable=Health),
+    Operation("get", "/metrics", "Tell what is counted, as Prometheus reads it", str, ANY),
+    Operation("get", "/openapi.json", "This document", dict, ANY),
 )
