@@ -45,8 +45,8 @@ def named_store(smollm2_package: Package, tmp_path_factory: pytest.TempPathFacto
     embedder under a name that people know."""
     root = tmp_path_factory.mktemp("models")
     store = Store(root)
-    _copy(smollm2_package.folder, root / ModelName.parse(MODEL).folder)
-    _copy(TINY_EMBEDDER, root / ModelName.parse("all-minilm").folder)
+    copy_folder(smollm2_package.folder, root / ModelName.parse(MODEL).folder)
+    copy_folder(TINY_EMBEDDER, root / ModelName.parse("all-minilm").folder)
     copy_model(store, MODEL, "llama3.2")
     copy_model(store, "llama3.2", "gpt-3.5-turbo")
     modelfile = read_modelfile(f"FROM llama3.2\nPARAMETER num_ctx {NUM_CTX}\n")
@@ -54,7 +54,7 @@ def named_store(smollm2_package: Package, tmp_path_factory: pytest.TempPathFacto
     return root
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path) -> None:
     """Takes no room where the file system can do that."""
     try:
         shutil.copytree(source, target, copy_function=os.link)
