@@ -150,7 +150,9 @@ async def _steps(running: _Running) -> AsyncIterator[Step]:
             yield last
         elif running.is_over:
             assert running.task is not None
-            await asyncio.shield(running.task)
+            if running.task.cancelled():
+                raise ShuttingDown("The server is shutting down.")
+            running.task.result()
             return
         else:
             await changed.wait()

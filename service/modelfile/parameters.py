@@ -136,14 +136,16 @@ def parameters_from(given: Mapping[str, Given], *, param: str) -> Parameters:
     """
     values: dict[str, object] = {}
     for name, value in given.items():
-        if value is not None:
-            values[name] = _from_json(name, value, f"{param}.{name[:60]}")
-    try:
-        return msgspec.convert(values, Parameters)
-    except msgspec.ValidationError as error:
-        reason, _, at = str(error).partition(" - at `$")
-        named = f"{param}{at.rstrip('`')}"
-        raise RequestError(f"Invalid value for {named!r}: {reason}.", param=named) from None
+        if value is None:
+            continue
+        named = f"{param}.{name[:60]}"
+        values[name] = _from_json(name, value, named)
+        try:
+            msgspec.convert({name: values[name]}, Parameters)
+        except msgspec.ValidationError as error:
+            reason = str(error).partition(" - at")[0]
+            raise RequestError(f"Invalid value for {named!r}: {reason}.", param=named) from None
+    return msgspec.convert(values, Parameters)
 
 
 def _from_json(name: str, value: Value | list[str], param: str) -> object:

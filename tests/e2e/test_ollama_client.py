@@ -50,8 +50,9 @@ def own_server(root: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
-def ollama(own_server: ServerProcess) -> Client:
-    return Client(host=f"http://127.0.0.1:{own_server.port}")
+def ollama(own_server: ServerProcess) -> Iterator[Client]:
+    with Client(host=f"http://127.0.0.1:{own_server.port}") as client:
+        yield client
 
 
 def running_names(ollama: Client) -> set[str | None]:
@@ -130,9 +131,9 @@ def test_options_decide_what_is_drawn(ollama: Client) -> None:
         asked = {"num_predict": 16, **options}
         return str(ollama.generate(MODEL, "Tell me a story.", options=asked).response)
 
-    assert drawn(seed=1) == drawn(seed=1)
-    assert drawn(seed=1) != drawn(seed=2)
-    assert drawn(top_k=1, seed=1) == drawn(temperature=0)
+    assert drawn(seed=1, temperature=2) == drawn(seed=1, temperature=2)
+    assert drawn(seed=1, temperature=2) != drawn(seed=2, temperature=2)
+    assert drawn(top_k=1, temperature=2, seed=1) == drawn(temperature=0)
     stopped = drawn(temperature=0, stop=["Once"])
     assert "Once" not in stopped
 
@@ -294,7 +295,7 @@ def test_a_model_is_pulled(ollama: Client, root: Path) -> None:
     statuses = [step.status for step in steps]
     assert statuses[0] == "pulling manifest"
     assert statuses[-2:] == ["writing manifest", "success"]
-    assert any(step.total and step.completed == step.total for step in steps)
+    assert {"building", "verifying"} <= set(statuses)
     again = [step.status for step in ollama.pull(MODEL, stream=True)]
     assert again == ["pulling manifest", "success"]
     assert ollama.pull(MODEL).status == "success"
