@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 from ollama import _types as types
+from pydantic import BaseModel
 
 from service.api.ollama import fields
 from service.api.openai.fields import Treatment
@@ -28,7 +29,7 @@ from service.modelfile.parameters import Given, parameters_from
     ],
 )
 def test_every_field_of_the_specification_is_accounted_for(
-    specified: type[types.BaseModel], accounted: Mapping[str, Treatment]
+    specified: type[BaseModel], accounted: Mapping[str, Treatment]
 ) -> None:
     names = {name.rstrip("_") for name in specified.model_fields}
     assert names <= set(accounted)
