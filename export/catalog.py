@@ -87,11 +87,11 @@ class GenerationDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Vectors as the model's authors make them: `matryoshka` are the lengths they may be cut to,
-    `query` and `document` what is put before a text."""
+    true means any; `query` and `document` what is put before a text."""
 
     dimensions: Annotated[int, msgspec.Meta(gt=0)]
     pooling: Pooling
-    matryoshka: tuple[Annotated[int, msgspec.Meta(gt=0)], ...] = ()
+    matryoshka: tuple[Annotated[int, msgspec.Meta(gt=0)], ...] | bool = ()
     query: str | None = None
     document: str | None = None
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.catalog import Catalog, load_catalog
+from export.checkpoints.open import open_checkpoint
 from export.decoder.precision import Precision
 from export.decoder.recipe import DecoderRecipe
 from export.decoder.target import Target
+from export.embedder.recipe import EmbedderRecipe
+from export.embedder.spec import is_embedder, pooling_of
 from export.encoder.recipe import EncoderRecipe
 from export.encoder.spec import is_encoder
 from export.errors import ExportError
@@ -82,11 +85,17 @@ def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
 def _recipe(material: Material, progress: Progress) -> Recipe:
     if is_genai(material.fetched.path):
         return GenaiRecipe.read(material)
+    if is_embedder(material.fetched.path):
+        return EmbedderRecipe.read(material, open_checkpoint(material.fetched.path), None, progress)
     if is_encoder(material.fetched.path):
         if material.job.context_length is not None:
             raise ExportError("--context is for models that generate text")
         return EncoderRecipe.read(material)
-    return DecoderRecipe.read(material, progress)
+    checkpoint = open_checkpoint(material.fetched.path)
+    pooling = pooling_of(checkpoint, material.entry)
+    if pooling is not None:
+        return EmbedderRecipe.read(material, checkpoint, pooling, progress)
+    return DecoderRecipe.read(material, checkpoint, progress)
 
 
 def _package_name(job: Job) -> ModelName:

@@ -22,7 +22,7 @@ _ARCHITECTURES: Mapping[Kind, Set[str]] = {
     "completion": FAMILIES.keys(),
     "vision": VISION,
     "embedding": ENCODERS | EMBEDDING_DECODERS,
-    "rerank": ENCODERS,
+    "rerank": ENCODERS | EMBEDDING_DECODERS,
 }
 
 

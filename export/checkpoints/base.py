@@ -83,6 +83,7 @@ class TokenizerFiles:
 
     `tokenizer_json` is the content of a Hugging Face `tokenizer.json`; `chat_template` a Jinja
     template or None for a base model; token ids are None where the model has none.
+    `closing_token_id` is what ends a text that is not continued, where the files ask for it.
     """
 
     tokenizer_json: bytes
@@ -91,6 +92,7 @@ class TokenizerFiles:
     eos_token_ids: tuple[int, ...]
     pad_token_id: int | None
     add_bos_token: bool
+    closing_token_id: int | None = None
 
 
 class Checkpoint(Protocol):

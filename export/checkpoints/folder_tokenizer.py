@@ -36,6 +36,7 @@ def read_folder_tokenizer(
     leading = leading_special_token(document)
     bos = leading or _token(folder, special, "bos_token")
     bos_id = None if bos is None else ids.get(bos)
+    eos_id = ids.get(_token(folder, special, "eos_token"))
     adds_bos = leading is not None or settings.get("add_bos_token") is True
     return TokenizerFiles(
         tokenizer_json=content,
@@ -44,6 +45,7 @@ def read_folder_tokenizer(
         eos_token_ids=_read_eos_ids(folder, config, generation_config, special, ids),
         pad_token_id=ids.get(_token(folder, special, "pad_token")),
         add_bos_token=adds_bos and bos_id is not None,
+        closing_token_id=eos_id if settings.get("add_eos_token") is True else None,
     )
 
 

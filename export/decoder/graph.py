@@ -18,25 +18,21 @@ the graph of `embedding` makes of tokens, or others among them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from export.checkpoints.base import Tensor
-from export.decoder.blocks import DenseWeight, Weight, densify
+from export.decoder.blocks import Weight
 from export.decoder.builder import INT64, GraphBuilder
 from export.decoder.directml import shape_for_directml
 from export.decoder.head import write_head
 from export.decoder.layers import Layers
-from export.decoder.linear import linear
-from export.decoder.parts import Linear, Norm
 from export.decoder.precision import Precision
 from export.decoder.storing import Storing
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
-from export.decoder.weights import NormWeights, Weights
+from export.decoder.weight_only import WeightOnly
+from export.decoder.weights import Weights
 from export.operators.check import require_kernels
 
 
@@ -59,7 +55,7 @@ def build_decoder(
     """
     spec, graph = weights.spec, GraphBuilder(tensors, target.dtype)
     storing = Storing(target, spec.hidden_size, precision)
-    stored = _WeightOnly(weights, precision, storing, on_matrix)
+    stored = WeightOnly(weights, precision, storing, on_matrix)
     layers = Layers(graph, spec, stored)
     embedding = stored.vocabulary(weights.embedding())
     graph.input("logits_indices", INT64, ["num_logits"])
@@ -93,53 +89,3 @@ def _wanted(graph: GraphBuilder, values: str, num_features: int) -> str:
     """The rows `[1, n, num_features]` of `values` at `logits_indices`."""
     flat = graph.node("Reshape", [values, graph.integers(1, -1, num_features)], f"{values}.flat")
     return graph.node("Gather", [flat, "logits_indices"], f"{values}.wanted", axis=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _WeightOnly:
-    """Linears whose weights are stored in a precision, in the form that `storing` gives them."""
-
-    weights: Weights
-    precision: Precision
-    storing: Storing
-    on_matrix: Callable[[Tensor, Weight], None]
-
-    def vocabulary(self, tensor: Tensor) -> Weight:
-        weight = self.storing.even(self.precision.vocabulary(tensor))
-        self.on_matrix(tensor, weight)
-        return weight
-
-    def norm(self, norm: Norm, layer: int | None) -> NormWeights:
-        return self.weights.norm(norm, layer)
-
-    def vector(self, name: str, size: int, layer: int) -> NDArray[np.float32]:
-        return self.weights.vector(name, size, layer)
-
-    def weight(self, linear: Linear, layer: int) -> Weight:
-        tensor = self.weights.matrix(linear, layer)
-        weight = self.precision.linear(tensor)
-        self.on_matrix(tensor, weight)
-        return weight
-
-    def bias(self, linear: Linear, layer: int) -> NDArray[np.float32] | None:
-        return self.weights.bias(linear, layer)
-
-    def plain_weight(self, linear: Linear, layer: int) -> DenseWeight:
-        tensor = self.weights.matrix(linear, layer)
-        weight = densify(tensor, np.float32)
-        self.on_matrix(tensor, weight)
-        return weight
-
-    def linear(self, graph: GraphBuilder, name: str, x: str, layer: int, *linears: Linear) -> str:
-        stored = [self._stored(each, layer) for each in linears]
-        biases = [self.weights.bias(each, layer) for each in linears]
-        given = [bias for bias in biases if bias is not None]
-        assert len(given) in (0, len(biases))
-        return linear(graph, name, x, stored, np.concatenate(given) if given else None)
-
-    def _stored(self, linear: Linear, layer: int) -> Weight:
-        tensor = self.weights.matrix(linear, layer)
-        is_sensitive = linear in self.weights.spec.sensitive(layer)
-        weight = self.storing.linear(self.precision.linear(tensor, is_sensitive=is_sensitive))
-        self.on_matrix(tensor, weight)
-        return weight

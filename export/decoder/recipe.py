@@ -8,10 +8,7 @@ from pathlib import Path
 import onnx
 
 from export.catalog import Entry
-from export.checkpoints.base import Checkpoint, Tensor, TokenizerFiles
-from export.checkpoints.ggml.table import BLOCK_ENCODINGS
-from export.checkpoints.open import open_checkpoint
-from export.decoder.blocks import is_in_four_bits
+from export.checkpoints.base import Checkpoint, TokenizerFiles
 from export.decoder.config import ConfigReader
 from export.decoder.context import warn_of_long_context, with_context
 from export.decoder.families import read_spec
@@ -21,6 +18,7 @@ from export.decoder.inventory import Inventory
 from export.decoder.precision import Precision
 from export.decoder.prefill import derive_prefill, gains_from_prefill_graph
 from export.decoder.smoothing import calibrate
+from export.decoder.source_form import SourceForm
 from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
@@ -59,15 +57,15 @@ class DecoderRecipe:
     inventory: Inventory = field(default_factory=Inventory)
 
     @classmethod
-    def read(cls, material: Material, progress: Progress) -> DecoderRecipe:
+    def read(cls, material: Material, checkpoint: Checkpoint, progress: Progress) -> DecoderRecipe:
         """Raises ExportError where the weights cannot become what is asked for."""
         job = material.job
-        checkpoint = open_checkpoint(material.fetched.path)
         trained = read_spec(checkpoint.config)
         spec = with_context(trained, job.context_length)
         if job.int8_prefill:
             require_int8_prefill(spec)
         tokenizer = checkpoint.tokenizer()
+        stored = SourceForm(spec, checkpoint)
         recipe = cls(
             material=material,
             checkpoint=checkpoint,
@@ -76,37 +74,20 @@ class DecoderRecipe:
             # Needed to verify, and wrong more often than all else: better refused before the long
             # part.
             prompt=prompt_ids(tokenizer.tokenizer_json, spec),
-            precision=job.precision or _default_precision(spec, checkpoint),
+            precision=job.precision or stored.default_precision,
         )
-        recipe._warn_of_requantizing(progress)
+        stored.warn_of_requantizing(recipe.precision, progress)
         if job.context_length is None:
             warn_of_long_context(trained, spec, progress)
         return recipe
 
     @property
     def package_bytes(self) -> int:
-        if self.precision.bits_per_weight is None:
-            path = self.material.fetched.path
-            files = [path] if path.is_file() else list(path.glob("*.safetensors"))
-            in_files = sum(file.stat().st_size for file in files)
-            stored = max(int(in_files * self._growth()), self._plain_bytes())
-        else:
-            stored = self.spec.num_parameters * self.precision.bits_per_weight // 8
+        path = self.material.fetched.path
+        stored = SourceForm(self.spec, self.checkpoint).num_bytes(self.precision, path)
         if self.material.job.int8_prefill:
             stored += self.spec.num_parameters
         return stored * 5 // 4
-
-    def _growth(self) -> float:
-        """How many times as much space blocks take in a package as in the source, whose scales
-        may be a few bits each."""
-        row = BLOCK_ENCODINGS.get(_first_gate(self.spec, self.checkpoint).encoding)
-        return 1.0 if row is None else row.bits_carried / row.bits_stored
-
-    def _plain_bytes(self) -> int:
-        """What weights take that are read as plain numbers: more than in the file, where that
-        has 8-bit floats. None of those that are read as blocks."""
-        gate = _first_gate(self.spec, self.checkpoint)
-        return 0 if gate.encoding.is_block else self.spec.num_parameters * gate.data.itemsize
 
     def build(self, folder: Path, progress: Progress) -> Outcome:
         decoder = self._write_decoder(folder, progress)
@@ -156,16 +137,6 @@ class DecoderRecipe:
             weights=self.inventory.for_manifest(),
             quality=facts.quality,
         )
-
-    def _warn_of_requantizing(self, progress: Progress) -> None:
-        gate = _first_gate(self.spec, self.checkpoint)
-        is_carried = self.precision is Precision.INT4 and is_in_four_bits(gate)
-        rounds = self.precision in (Precision.INT4, Precision.INT8) and not is_carried
-        if rounds and gate.encoding.is_block:
-            progress.warn(
-                f"these weights are quantised already and {self.precision.value} rounds them a "
-                "second time; --precision source costs nothing"
-            )
 
     def _description(self) -> Description:
         return Description(
@@ -246,20 +217,6 @@ def _outcome(verified: Verified) -> Outcome:
         "positions",
         quality,
     )
-
-
-def _default_precision(spec: DecoderSpec, checkpoint: Checkpoint) -> Precision:
-    """Blocks are carried as they are; 16-bit weights become int8, which loses next to nothing."""
-    return Precision.SOURCE if _is_quantized(spec, checkpoint) else Precision.INT8
-
-
-def _is_quantized(spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
-    return _first_gate(spec, checkpoint).encoding.is_block
-
-
-def _first_gate(spec: DecoderSpec, checkpoint: Checkpoint) -> Tensor:
-    """A weight that is stored as most are."""
-    return checkpoint.tensor(spec.typical_linear.name.format(i=0) + ".weight")
 
 
 def _tensor_file(graph: Path) -> TensorFile:

@@ -57,7 +57,11 @@ class Reference:
 
     def logits(self, token_ids: Sequence[int]) -> Floats:
         """Next-token logits behind each of S tokens, float32 `[S, vocab_size]`."""
-        return self._head(self._norm(self.spec.final_norm, None, self.hidden(token_ids)))
+        return self._head(self.normed(token_ids))
+
+    def normed(self, token_ids: Sequence[int]) -> Floats:
+        """What a head would read of each of S tokens, float32 `[S, hidden_size]`."""
+        return self._norm(self.spec.final_norm, None, self.hidden(token_ids))
 
     def hidden(self, token_ids: Sequence[int], observe: Observer = _ignore) -> Floats:
         """The stream behind the last layer, float32 `[S, hidden_size]`.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from export.decoder.families import FAMILIES
+
 ENCODERS = frozenset(
     {
         "albert",
@@ -21,7 +23,7 @@ ENCODERS = frozenset(
 )
 """Values of `model_type` in a config.json that are no decoder's."""
 
-EMBEDDING_DECODERS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+EMBEDDING_DECODERS = frozenset(FAMILIES)
 """Decoders that embed too, where their folder has the files of sentence-transformers."""
 
 

@@ -24,8 +24,13 @@ def complete(embedding: Embedding, entry: Entry | None) -> Embedding:
         given = {name: text for name, text in prompts.items() if text is not None}
         embedding = replace(embedding, prompts=given)
     if known.matryoshka and not embedding.matryoshka:
-        sizes = tuple(sorted(size for size in known.matryoshka if size < embedding.dimensions))
-        embedding = replace(
-            embedding, matryoshka=True, matryoshka_dimensions=(*sizes, embedding.dimensions)
-        )
+        lengths = _lengths(known.matryoshka, embedding.dimensions)
+        embedding = replace(embedding, matryoshka=True, matryoshka_dimensions=lengths)
     return embedding
+
+
+def _lengths(known: tuple[int, ...] | bool, dimensions: int) -> tuple[int, ...]:
+    """In order, the whole one last; none if any will do."""
+    if isinstance(known, bool):
+        return ()
+    return (*sorted(size for size in known if size < dimensions), dimensions)

@@ -49,7 +49,7 @@ def read_encoder_spec(folder: ModelFolder) -> EncoderSpec:
     config = ConfigReader(values)
     family = config.text("model_type")
     is_cross_encoder = _is_cross_encoder(values)
-    supported = ENCODERS if is_cross_encoder else ENCODERS | EMBEDDING_DECODERS
+    supported = ENCODERS | EMBEDDING_DECODERS
     if family not in supported:
         raise ExportError(
             f"encoders of the type {family!r} are not supported; supported are "

@@ -26,26 +26,14 @@ class Row:
     type_ids: list[int]
 
 
-class WrittenEncoder:
-    """A graph and a tokenizer on the CPU. Raises what these libraries raise."""
+class WrittenGraph:
+    """A graph on the CPU. Raises what ONNX Runtime raises."""
 
-    def __init__(self, graph: Path, tokenizer: Path, pad_id: int) -> None:
+    def __init__(self, graph: Path, pad_id: int) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # errors are raised, which is enough
         self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._pad_id = pad_id
-
-    @property
-    def largest_id(self) -> int:
-        """Of all tokens that the tokenizer knows."""
-        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-
-    def encode(self, texts: Sequence[str]) -> list[Row]:
-        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(texts))]
-
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Row]:
-        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(pairs))]
 
     def compute(self, rows: Sequence[Row]) -> list[Floats]:
         """All `rows` in one batch: `[S, hidden_size]` of each one's own tokens, or its logit."""
@@ -67,6 +55,29 @@ class WrittenEncoder:
         if output.ndim == 2:
             return list(output)
         return [output[index, : len(row.token_ids)] for index, row in enumerate(rows)]
+
+
+class WrittenEncoder:
+    """A graph and a tokenizer on the CPU. Raises what these libraries raise."""
+
+    def __init__(self, graph: Path, tokenizer: Path, pad_id: int) -> None:
+        self._graph = WrittenGraph(graph, pad_id)
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+
+    @property
+    def largest_id(self) -> int:
+        """Of all tokens that the tokenizer knows."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    def encode(self, texts: Sequence[str]) -> list[Row]:
+        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(texts))]
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+        return [_row(encoding) for encoding in self._tokenizer.encode_batch(list(pairs))]
+
+    def compute(self, rows: Sequence[Row]) -> list[Floats]:
+        """See `WrittenGraph`."""
+        return self._graph.compute(rows)
 
 
 def _row(encoding: Encoding) -> Row:

@@ -242,11 +242,15 @@ def _prompt(embedding: Embedding, name: str | None) -> str:
 
 
 def _check_device(package: EncoderPackage, provider: Provider) -> None:
-    if package.manifest.precision == "int8" and provider.device != "cpu":
-        raise WrongDevice(
-            f"The package of model {package.name} computes in int8, which {provider.device} does "
-            "not. Make one that does: python -m export NAME --precision fp32"
-        )
+    manifest = package.manifest
+    if provider.device in manifest.devices:
+        return
+    # Only graphs that optimum exported run on several devices.
+    remedy = "" if manifest.graphs.devices else ": python -m export NAME --precision fp32"
+    raise WrongDevice(
+        f"The package of model {package.name} is made for {' and '.join(manifest.devices)}, not "
+        f"for {provider.device}{remedy}."
+    )
 
 
 def _read_tokenizer(package: EncoderPackage) -> SequenceTokenizer:

@@ -125,9 +125,11 @@ class EncoderTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 class EncoderGraphs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`encoder` reads whole sequences: `last_hidden_state [B, S, hidden_size]`, or for a
-    cross-encoder `logits [B, 1]`."""
+    cross-encoder `logits [B, 1]`. `devices` are those that it is made for; without any it is for
+    the processor in int8, and for all in float32."""
 
     encoder: FileName
+    devices: tuple[DeviceKind, ...] = ()
 
 
 class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -221,6 +223,14 @@ class EncoderManifest(_Package, frozen=True, forbid_unknown_fields=True, kw_only
     graphs: EncoderGraphs
     capabilities: tuple[Literal["embedding", "rerank"], ...]
     embedding: Embedding | None = None
+    weights: tuple[StoredWeights, ...] = ()
+
+    @property
+    def devices(self) -> tuple[DeviceKind, ...]:
+        """The devices that its graph is made for."""
+        if self.graphs.devices:
+            return self.graphs.devices
+        return ("cpu",) if self.precision == "int8" else ("cpu", "cuda", "directml")
 
     def __post_init__(self) -> None:
         """Raises ValueError for a graph not among the files, or capabilities not its own."""

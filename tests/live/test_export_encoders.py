@@ -9,7 +9,6 @@ import inspect
 import io
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,19 +26,15 @@ from transformers import (
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
-    LlamaConfig,
-    MistralConfig,
     ModernBertConfig,
     MPNetConfig,
     PretrainedConfig,
-    Qwen2Config,
-    Qwen3Config,
     RobertaConfig,
     XLMRobertaConfig,
 )
 
 from export.decoder.precision import Precision
-from export.encoder.families import EMBEDDING_DECODERS, ENCODERS
+from export.encoder.families import ENCODERS
 from export.errors import ExportError
 from export.pipeline import Exported, run
 from export.progress import Progress, Style
@@ -120,18 +115,6 @@ FAMILIES = {
         write_bert_tokenizer,
     ),
 }
-DECODERS = {
-    name: Family(
-        partial(make, **SHAPE, num_key_value_heads=1, head_dim=8, max_position_embeddings=64),
-        write_bert_tokenizer,
-    )
-    for name, make in {
-        "llama": LlamaConfig,
-        "mistral": MistralConfig,
-        "qwen2": Qwen2Config,
-        "qwen3": Qwen3Config,
-    }.items()
-}
 
 
 @pytest.fixture
@@ -188,24 +171,22 @@ def check(
         assert np.linalg.norm(vector) == pytest.approx(length, rel=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES | DECODERS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_vectors_are_those_of_transformers(
     served: Service, source: Path, models: Path, family: str
 ) -> None:
-    make_config, write_tokenizer = (FAMILIES | DECODERS)[family]
+    make_config, write_tokenizer = FAMILIES[family]
     write_tokenizer(source)
     model = random_model(make_config(), source)
-    pooling = "lasttoken" if family in DECODERS else "mean_tokens"
-    write_sentence_transformers(source, pooling=pooling, max_seq_length=64)
+    write_sentence_transformers(source, max_seq_length=64)
     exported = export(source, models)
     assert exported.precision is Precision.FP32
     assert "cosine 0.9999" in exported.verification
-    check(served, models, source, model, pooling, normalize=True)
+    check(served, models, source, model, "mean_tokens", normalize=True)
 
 
 def test_every_family_that_is_supported_is_tested() -> None:
     assert FAMILIES.keys() == ENCODERS
-    assert DECODERS.keys() == EMBEDDING_DECODERS
 
 
 @pytest.mark.parametrize("pooling", ["cls_token", "max_tokens", "lasttoken"])

@@ -16,6 +16,7 @@ from export.checkpoints.gguf.layout import (
     unpermute_rope,
 )
 from export.checkpoints.gguf.names import Stored, is_ignored, to_hugging_face
+from export.checkpoints.gguf.pooling import read_pooling
 from export.checkpoints.gguf.reader import GgufFile, TensorInfo, read_gguf
 from export.checkpoints.gguf.tokenizer import read_tokenizer
 from export.checkpoints.json_file import one_line
@@ -37,6 +38,8 @@ class GgufCheckpoint:
             )
         architecture = read_architecture(metadata)
         self._architecture = architecture
+        self.pooling = read_pooling(metadata, architecture.name)
+        """How vectors of texts are made, None for a model that generates text."""
         self._config = read_config(self._gguf, architecture)
         self._generation_config = read_generation_config(metadata)
         self._stored = _name_tensors(self._gguf, architecture)

@@ -19,7 +19,7 @@ def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
     """The tokenizer. Raises ExportError for a kind or a pre-tokenizer that is not supported.
 
     `add_bos_token` is the file's own setting or, without one, llama.cpp's default for the kind.
-    An `add_eos_token` is not honoured: a prompt that ends with it would have nothing to continue.
+    An `add_eos_token` is for texts that are not continued.
     """
     kind = metadata.text("tokenizer.ggml.model")
     if kind == "gpt2":
@@ -47,6 +47,7 @@ def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
         eos_token_ids=vocabulary.eos_token_ids,
         pad_token_id=vocabulary.pad_token_id,
         add_bos_token=_read_add_bos(metadata, vocabulary, adds_bos),
+        closing_token_id=_read_closing(metadata, vocabulary),
     )
 
 
@@ -56,6 +57,13 @@ def _read_add_bos(metadata: Metadata, vocabulary: Vocabulary, default: bool) -> 
     if adds_bos and vocabulary.bos_token_id is None:
         raise metadata.error(key, "asks for a token that the file does not name")
     return adds_bos
+
+
+def _read_closing(metadata: Metadata, vocabulary: Vocabulary) -> int | None:
+    key = "tokenizer.ggml.add_eos_token"
+    if not metadata.flag(key, False):
+        return None
+    return vocabulary.eos_token_ids[0] if vocabulary.eos_token_ids else None
 
 
 def _read_chat_template(metadata: Metadata) -> str | None:

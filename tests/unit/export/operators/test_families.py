@@ -34,12 +34,12 @@ def _without(spec: DecoderSpec, target: Target, precision: Precision) -> str | N
     if target is not Target.DIRECTML:
         return None
     attention = spec.attention
+    if attention.sinks:
+        return "directml cannot run all.*input 11"
     if any(layer.window is not None for layer in attention.layers):
         return "directml cannot run all.*local_window_size"
     if attention.softcap:
         return "directml cannot run all.*softcap"
-    if attention.sinks:
-        return "directml cannot run all.*input 11"
     return "directml cannot run all.*microsoft.MoE" if has_experts else None
 
 

@@ -1,0 +1,1 @@
+"""Decoders that make vectors of texts, or judge pairs of them, from our own graphs."""
