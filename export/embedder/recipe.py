@@ -71,7 +71,8 @@ class EmbedderRecipe:
         _check_options(material.job)
         trained = read_spec(checkpoint.config)
         spec = read_embedder_spec(material.fetched.path, checkpoint, trained, pooling)
-        decoder = with_context(trained, spec.context_length)
+        decoder = with_context(trained, None)
+        decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
         files = checkpoint.tokenizer()
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
         named = with_prefix(checkpoint)
@@ -125,7 +126,7 @@ class EmbedderRecipe:
             created=facts.created,
             source=facts.source,
             precision=self.precision.value,
-            context_length=spec.context_length,
+            context_length=self.decoder.context_length,
             architecture=spec.architecture,
             tokens=EncoderTokens(pad=self.pad_id),
             graphs=EncoderGraphs(encoder=GRAPH, devices=(Target.CPU.value,)),

@@ -16,10 +16,12 @@ import pytest
 pytest.importorskip("transformers", reason="the export extra is not installed")
 
 import torch
-from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
-from export.checkpoints.base import Checkpoint, Tensor
+from export.checkpoints.base import Checkpoint
+from export.checkpoints.dequantize import dequantize
 from export.checkpoints.open import open_checkpoint
 from export.decoder.context import with_context
 from export.decoder.families import FAMILIES, read_spec
@@ -31,7 +33,7 @@ from export.progress import Progress, Style
 from export.recipe import Job
 from service.store.manifest import Manifest, read_manifest
 from tests.tiny_decoders import CONFIGS, SIZES, Config
-from tests.unit.export.decoder.tiny import Decoder, Floats, Tiny, build, f32, session
+from tests.unit.export.decoder.tiny import Decoder, Floats, build, session
 
 TOLERANCE = 1e-4
 NUM_TOKENS = 24
@@ -62,38 +64,6 @@ def random_model(config: Config, folder: Path) -> Any:  # noqa: ANN401
     return model
 
 
-def opened(folder: Path) -> Checkpoint:
-    """The model in `folder`; the experts of gpt-oss one by one, as GGUF files have them."""
-    checkpoint = open_checkpoint(folder)
-    if checkpoint.config["model_type"] != "gpt_oss":
-        return checkpoint
-    tensors: dict[str, Tensor] = {}
-    for name in checkpoint.names():
-        tensor = checkpoint.tensor(name)
-        if ".experts." in name:
-            for part, values in experts_of(name, tensor.data).items():
-                tensors[part] = f32(part, values)
-        else:
-            tensors[name] = tensor
-    return Tiny(tensors, checkpoint.config)
-
-
-def experts_of(name: str, values: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
-    """`[E, K, N]` weights or `[E, N]` biases of all experts, gate and up in turn, by names of
-    their own: `[N, K]` and `[N]`."""
-    prefix, part = name.split(".experts.")
-    kind = "bias" if part.endswith("_bias") else "weight"
-    parts = {}
-    for index, expert in enumerate(values):
-        rows = expert if kind == "bias" else expert.T
-        halves = {"down": rows}
-        if part.startswith("gate_up"):
-            halves = {"gate": rows[0::2], "up": rows[1::2]}
-        for half, each in halves.items():
-            parts[f"{prefix}.experts.{index}.{half}_proj.{kind}"] = np.ascontiguousarray(each)
-    return parts
-
-
 def logits_of(model: Any, tokens: list[int]) -> Floats:  # noqa: ANN401
     with torch.inference_mode():
         logits: Floats = model(torch.tensor([tokens]), use_cache=False).logits[0].numpy()
@@ -111,7 +81,7 @@ def fed(folder: Path, spec: DecoderSpec, checkpoint: Checkpoint) -> Decoder:
 
 def check_every_way(folder: Path, spec: DecoderSpec, expected: Floats) -> None:
     """By numpy, and by the graph: all tokens at once, in chunks and then one by one."""
-    checkpoint = opened(folder)
+    checkpoint = open_checkpoint(folder)
     length = len(expected)
     check(Reference(spec, checkpoint).logits(TOKENS[:length]), expected)
     decoder = fed(folder, spec, checkpoint)
@@ -185,3 +155,26 @@ def test_a_whole_export_passes_its_own_checks(
     assert isinstance(manifest, Manifest)
     assert manifest.context_length == (32 if "longrope" in name else 64)
     assert manifest.architecture.family == CONFIGS[name]["model_type"]
+
+
+def test_experts_in_mxfp4_are_the_numbers_that_transformers_makes_of_them(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 256, (3, 64, 2, 16), np.uint8)
+    exponents = generator.integers(110, 130, (3, 64, 2), np.uint8)
+    prefix = "model.layers.0.mlp.experts"
+    tensors = {"blocks": codes, "scales": exponents}
+    save_file(
+        {f"{prefix}.gate_up_proj_{name}": each for name, each in tensors.items()},
+        tmp_path / "model.safetensors",
+    )
+    section = {"quantization_config": {"quant_method": "mxfp4"}}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt_oss"} | section))
+    expected = convert_moe_packed_tensors(
+        torch.tensor(codes), torch.tensor(exponents), dtype=torch.float32
+    ).numpy()
+    checkpoint = open_checkpoint(tmp_path)
+    for expert in range(3):
+        name = f"{prefix}.{expert}"
+        gate, up = (checkpoint.tensor(f"{name}.{part}_proj.weight") for part in ("gate", "up"))
+        np.testing.assert_array_equal(dequantize(gate), expected[expert].T[0::2])
+        np.testing.assert_array_equal(dequantize(up), expected[expert].T[1::2])

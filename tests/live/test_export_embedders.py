@@ -33,8 +33,8 @@ from tests.live.serving import Service
 from tests.tiny_decoders import CONFIGS, Config
 from tests.tiny_embedders import END, byte_tokenizer, write_sentence_files
 
-TEXTS = ["a", "What is glass?", "The history of glass begins with sand, and with fire."]
-NAMES = {config["model_type"]: name for name, config in CONFIGS.items()}
+TEXTS = ["a", "What is glass?", "The history of glass begins with sand and fire."]
+NAMES = {config["model_type"]: name for name, config in reversed(list(CONFIGS.items()))}
 """A config of each family."""
 
 

@@ -12,6 +12,7 @@ from export.checkpoints.quantized.fp8 import Fp8Layout
 from export.checkpoints.quantized.gptq import GptqLayout
 from export.checkpoints.quantized.packing import Bits
 from export.checkpoints.quantized.raw import Layout
+from export.checkpoints.quantized.stacked_experts import StackedExperts
 from export.errors import ExportError
 
 Section = Mapping[str, JsonValue]
@@ -35,7 +36,7 @@ def read_layouts(config: Section, origin: str) -> tuple[Layout, ...]:
 def _layouts(config: Section) -> tuple[Layout, ...]:
     section = config.get("quantization_config", config.get("compression_config"))
     if section is None:
-        return (Fp8Layout(),)
+        return (Fp8Layout(), StackedExperts())
     if not isinstance(section, dict):
         raise ExportError("config.quantization_config is not an object")
     method = section.get("quant_method")
@@ -131,10 +132,15 @@ def _require(
         )
 
 
+def _mxfp4(_: Section) -> tuple[Layout, ...]:
+    return (StackedExperts(),)
+
+
 _METHODS: Mapping[str, Callable[[Section], tuple[Layout, ...]]] = {
     "gptq": _gptq,
     "awq": _awq,
     "fp8": _fp8,
     "fbgemm_fp8": _fp8,
     "compressed-tensors": _compressed,
+    "mxfp4": _mxfp4,
 }

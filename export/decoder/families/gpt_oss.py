@@ -1,7 +1,7 @@
 """gpt-oss: experts with biases and bounded gates, attention with sinks, every other layer sliding.
 
-Its experts are read one by one, as they are in GGUF files; the safetensors that it was published
-in hold all of a layer in tensors of a form of their own.
+Its experts are read one by one: so are they in GGUF files, and so are made of the safetensors that
+it was published in, which hold all of a layer in one tensor.
 """
 
 from __future__ import annotations
@@ -30,11 +30,6 @@ _LIMIT = 7.0
 
 
 def read_gpt_oss(config: ConfigReader) -> DecoderSpec:
-    """Raises ExportError for the config of the published safetensors."""
-    if config.section("quantization_config") is not None:
-        raise ExportError(
-            "gpt-oss is not supported from safetensors in MXFP4; take a GGUF file of it"
-        )
     if not config.has("rope_parameters"):
         config = config.with_default("rope_scaling", _ROPE)
     sizes = read_sizes(config, head_dim=64, num_kv_heads=8)

@@ -129,7 +129,6 @@ def test_what_cannot_be_built_is_refused_with_its_reason(
     [
         ({"model_type": "granitemoehybrid"}, "granitemoehybrid models are not supported: they mix"),
         ({"model_type": "qwen2_moe"}, "an expert that all tokens share"),
-        (CONFIGS["gpt_oss"] | {"quantization_config": {}}, "take a GGUF file of it"),
         (CONFIGS["gemma3"] | {"use_bidirectional_attention": True}, "in both directions"),
         (CONFIGS["ministral"] | {"layer_types": ["full_attention", "linear_attention"]}, "linear"),
         (CONFIGS["ministral"] | {"layer_types": ["full_attention"]}, "a list of 2 strings"),
