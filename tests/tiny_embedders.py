@@ -16,7 +16,9 @@ from tests.unit.export.decoder.tiny import Tiny, f32, random_checkpoint
 END = 256
 """The id of the token that texts end with; those below it are bytes."""
 
-CONFIG: Config = CONFIGS["qwen3"] | {"vocab_size": 260, "pad_token_id": END}
+PAD = 257
+
+CONFIG: Config = CONFIGS["qwen3"] | {"vocab_size": 260, "pad_token_id": PAD}
 
 
 def byte_tokenizer(*, closes: bool) -> dict[str, JsonValue]:

@@ -21,7 +21,7 @@ from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Floats, Weights
 from export.embedder.bare import with_prefix
 from export.embedder.spec import read_embedder_spec
-from export.embedder.special_tokens import complete_tokenizer
+from export.embedder.special_tokens import complete_tokenizer, require_another_end
 from export.embedder.verify import Expected, verify_reader
 from export.encoder.known import complete
 from export.encoder.spec import EncoderSpec
@@ -75,6 +75,9 @@ class EmbedderRecipe:
         decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
         files = checkpoint.tokenizer()
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
+        pad_id = _pad_id(checkpoint, files, decoder)
+        if spec.embedding is None:
+            require_another_end(tokenizer, pad_id)
         named = with_prefix(checkpoint)
         form = SourceForm(decoder, named)
         recipe = cls(
@@ -84,7 +87,7 @@ class EmbedderRecipe:
             spec=spec,
             tokenizer=tokenizer,
             prompt=prompt_ids(tokenizer, decoder),
-            pad_id=_pad_id(checkpoint, files, decoder),
+            pad_id=pad_id,
             precision=material.job.precision or form.default_precision,
             score=_score(checkpoint, decoder) if spec.embedding is None else None,
         )

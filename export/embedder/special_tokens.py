@@ -41,6 +41,14 @@ def complete_tokenizer(files: TokenizerFiles, *, lower_case: bool) -> bytes:
     return content.encode()
 
 
+def require_another_end(tokenizer: bytes, pad_id: int) -> None:
+    """Raises ExportError for a classifier's `tokenizer` that ends texts with the padding token:
+    transformers judges them at the last token that is none."""
+    _, after = _around(Tokenizer.from_buffer(tokenizer))
+    if after[-1:] == [pad_id]:
+        raise ExportError("a classifier whose texts end with its padding token is not supported")
+
+
 def _around(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """The special tokens before and behind a text."""
     bare: list[int] = tokenizer.encode(_PROBE, add_special_tokens=False).ids

@@ -31,7 +31,7 @@ from export.progress import Progress, Style
 from export.recipe import Job
 from tests.live.serving import Service
 from tests.tiny_decoders import CONFIGS, Config
-from tests.tiny_embedders import END, byte_tokenizer, write_sentence_files
+from tests.tiny_embedders import END, PAD, byte_tokenizer, write_sentence_files
 
 TEXTS = ["a", "What is glass?", "The history of glass begins with sand and fire."]
 NAMES = {config["model_type"]: name for name, config in reversed(list(CONFIGS.items()))}
@@ -41,7 +41,7 @@ NAMES = {config["model_type"]: name for name, config in reversed(list(CONFIGS.it
 def random_model(kind: Any, config: Config, folder: Path) -> Any:  # noqa: ANN401
     """Written to `folder`, with a tokenizer of bytes."""
     torch.manual_seed(3)
-    sized = config | {"vocab_size": 260, "pad_token_id": END}
+    sized = config | {"vocab_size": 260, "pad_token_id": PAD}
     values = {key: value for key, value in sized.items() if key != "model_type"}
     model = kind.from_config(
         AutoConfig.for_model(config["model_type"], **values), attn_implementation="eager"

@@ -20,7 +20,7 @@ from export.pipeline import Exported, run
 from export.progress import Progress, Style
 from export.recipe import Job
 from service.store.manifest import Embedding, EncoderManifest, Manifest, read_manifest
-from tests.tiny_embedders import CONFIG, END, write_embedder, write_ranker
+from tests.tiny_embedders import CONFIG, END, PAD, write_embedder, write_ranker
 from tests.unit.export.checkpoints.gguf import tiny_model
 from tests.unit.export.checkpoints.gguf.tiny_model import ATTENTION, FFN, HEAD_DIM, HIDDEN, MLP
 from tests.unit.export.checkpoints.writers import (
@@ -57,7 +57,7 @@ def test_an_embedder_of_safetensors(tmp_path: Path, job: Job, is_bare: bool) -> 
     assert (manifest.embedding.pooling, manifest.embedding.normalized) == ("lasttoken", True)
     assert manifest.embedding.prompts["query"] == "Instruct: find it\nQuery:"
     assert manifest.architecture.family == "qwen3"
-    assert (manifest.context_length, manifest.tokens.pad) == (64, END)
+    assert (manifest.context_length, manifest.tokens.pad) == (64, PAD)
     assert manifest.devices == ("cpu",)
     assert {each.form for each in manifest.weights} == {"float32"}
 
@@ -82,6 +82,13 @@ def test_a_classifier_of_one_label_is_a_reranker(tmp_path: Path, job: Job) -> No
     assert "scores before the sigmoid differ by" in exported.verification
     manifest = manifest_of(exported)
     assert (manifest.capabilities, manifest.embedding) == (("rerank",), None)
+
+
+def test_a_classifier_that_pads_with_what_ends_a_text_is_refused(tmp_path: Path, job: Job) -> None:
+    """transformers judges such a text at the token before."""
+    write_ranker(tmp_path / "source", CONFIG | {"pad_token_id": END})
+    with pytest.raises(ExportError, match="end with its padding token"):
+        export(job)
 
 
 def test_a_head_of_another_shape_is_named(tmp_path: Path, job: Job) -> None:
