@@ -18,13 +18,7 @@ _PROMPT = (
     "cools and drips into a second vessel. Whoever wants pure water from a muddy river can use "
     "one: the mud stays behind, and so does the salt. The first ones were made of clay, and they "
     "leaked; later ones were blown from a single piece of glass, so that nothing could escape at "
-    "a joint. In the summer of 1783 a chemist in Paris filled his with mercury and kept it close "
-    "to boiling for twelve days and nights. When he weighed what was left, it had become heavier, "
-    "and the air above it had lost a fifth of its volume. He repeated the experiment three times "
-    'before he believed it. "Nothing is lost," he is said to have told his wife, who kept the '
-    'notes, "and nothing is created; we only see things change their places." Today a student '
-    "can buy the same instrument for the price of a meal, and most laboratories keep one on a "
-    "shelf, more for its shape than for its use"
+    "a joint"
 )
 
 

@@ -52,13 +52,14 @@ def test_progress_goes_to_stderr_and_the_result_to_stdout(tmp_path: Path) -> Non
     finished = export(tmp_path, TIED)
     assert finished.returncode == 0
     assert re.fullmatch(
-        r"tiny_llama_a \(int8\) is in \S+tiny_llama_a/latest; against float32, on a "
-        r"short text: KL divergence \S+ nats per token, the same likeliest token at \d+% of the "
-        r"positions\n",
+        r"tiny_llama_a \(int8\) is in \S+tiny_llama_a/latest; against float32, on \d+ tokens of "
+        r"text: [+-]\S+ nats per token to \S+, KL divergence \S+, the same likeliest token at "
+        r"\d+% of the positions\n",
         finished.stdout,
     )
     assert [line.split(":")[0] for line in finished.stderr.splitlines()] == [
         "building",
+        "stored",
         "verifying",
     ]
 
