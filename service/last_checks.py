@@ -30,6 +30,8 @@ class LastChecks:
     def problem(self) -> str | None:
         """What is wrong with the finished output, None if nothing is. Takes its time."""
         if self._call_form is not None:
+            if self._call_form.are_due and not self._names:
+                return "there is no call"
             for index, name in self._names.items():
                 problem = self._call_form.check(name, "".join(self._arguments[index]))
                 if problem is not None:

@@ -27,7 +27,8 @@ class OutputForm:
 class CallForm:
     """How calls of tools are read from an output.
 
-    `parser` begins the reading of one. `check` tells what is wrong with the arguments of a
+    `parser` begins the reading of one; with `are_due` it is not finished without a call. `check`
+    tells what is wrong with the arguments of a
     finished call of the tool named, None if nothing is. `new_id` makes an id for a call.
     `shown_ids` are the special tokens that calls are marked with, which else are no text.
     """
@@ -36,6 +37,7 @@ class CallForm:
     check: Callable[[str, str], str | None]
     new_id: Callable[[], str]
     shown_ids: frozenset[int] = frozenset()
+    are_due: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

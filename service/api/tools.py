@@ -14,6 +14,8 @@ from service.constraints.calls import PreparedCalls, prepare_calls, prepare_tool
 from service.constraints.prepare import PreparedForm
 from service.constraints.spec import OutputKind
 from service.dialogue.prompt import ChatPrompt
+from service.dialogue.tools.either import CallsOrContent
+from service.dialogue.tools.format import CallParser
 from service.dialogue.tools.tool import NO_PARAMETERS, Tool, ToolUse
 from service.errors import RequestError, UnsupportedSchema
 from service.options import CallForm, OutputForm
@@ -121,7 +123,8 @@ async def _compiled(
     check = None if content is None else content.check
     relaxed = (*tools.relaxed, *(() if content is None else content.relaxed))
     return AnswerForms(
-        OutputForm(constraint, check, completes, relaxed), _call_form(tools.use, model, calls)
+        OutputForm(constraint, check, completes, relaxed),
+        _call_form(tools.use, model, calls, is_json_else=content is not None),
     )
 
 
@@ -167,11 +170,21 @@ def check_ends(given: Mapping[str, object]) -> None:
             )
 
 
-def _call_form(use: ToolUse, model: Model, prepared: PreparedCalls) -> CallForm:
+def _call_form(
+    use: ToolUse, model: Model, prepared: PreparedCalls, *, is_json_else: bool
+) -> CallForm:
+    """With `is_json_else` an answer without calls is JSON, whose texts may spell anything."""
     form = model.tool_format
+
+    def parser() -> CallParser:
+        reader = form.parser(use.callable_tools)
+        marks = [opening for opening in form.openings if opening]
+        return CallsOrContent(reader, marks) if is_json_else and not use.must_call else reader
+
     return CallForm(
-        parser=lambda: form.parser(use.callable_tools),
+        parser=parser,
         check=prepared.check,
         new_id=form.new_call_id,
         shown_ids=frozenset(model.control_ids.values()),
+        are_due=use.must_call,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from service.constraints.guard import check_together
 from service.constraints.json_types import Json
 from service.constraints.lark import SPACE, LarkWriter, pattern
 from service.constraints.prepare import SchemaOptions, one_of_as_any_of, prepare_schema
@@ -70,17 +71,25 @@ def prepare_calls(
     """The grammar of answers that may call the tools of `use`, which are prepared.
 
     `control_ids` are the model's tokens that are no text, by spelling. Text that is no call must
-    be the JSON that `content` describes, if that is not None. Raises UnsupportedSchema where calls
-    could not be told from that. Where calls must come, those that `follows_thoughts` may have
-    lines free before them.
+    be the JSON that `content` describes, if that is not None. Where calls must come, those that
+    `follows_thoughts` may have lines free before them.
+
+    Raises UnsupportedSchema where calls could not be told from such JSON, and for schemas that
+    are too much together.
     """
+    divided = [tool.parameters for tool in use.callable_tools if "multipleOf" in tool.parameters]
+    check_together(map(msgspec.json.decode, divided), param=PARAM)
     grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(
         content, follows_thoughts=follows_thoughts
     )
     schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
     may_be_empty = not use.must_call and content is None
     spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
-    return PreparedCalls(spec, lambda name, text: validate_text(text, schemas[name]))
+    return PreparedCalls(spec, lambda name, text: _problem(name, text, schemas))
+
+
+def _problem(name: str, text: str, schemas: Mapping[str, Json]) -> str | None:
+    return validate_text(text, schemas[name]) if name in schemas else "there is no such tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ class _Answers:
 
     def _calls_or_text(self) -> str:
         """Text that holds no mark of calls, or text, a mark and calls."""
-        but = self._but_not_a_head()
+        but = self._but_no_calls()
         answers = [f"{self._text(but)}?"]
         for opening in self.form.openings:
             if not opening:
@@ -140,9 +149,12 @@ class _Answers:
     def _ended_by(self, mark: str, but: str = "") -> str:
         return self.writer.terminal(rf"/(.|\n)*{pattern(mark)}/" + but, is_lazy=True)
 
-    def _but_not_a_head(self) -> str:
-        """Where calls have no mark, text must not begin as they do."""
-        if "" not in self.form.openings:
-            return ""
-        heads = "|".join(pattern(self.form.head(tool.name)) for tool in self.use.callable_tools)
-        return f" & ~/{SPACE}*({heads})(.|\\n)*/"
+    def _but_no_calls(self) -> str:
+        """Where calls have no mark, text must not begin as they do; nor may it hold a mark that is
+        a control token, spelled out: it would be read as that token."""
+        marks = [pattern(mark) for mark in self.form.openings if self.writer.is_control(mark)]
+        beginnings = [rf"(.|\n)*({'|'.join(marks)})"] if marks else []
+        if "" in self.form.openings:
+            heads = (pattern(self.form.head(tool.name)) for tool in self.use.callable_tools)
+            beginnings.append(f"{SPACE}*({'|'.join(heads)})")
+        return rf" & ~/({'|'.join(beginnings)})(.|\n)*/" if beginnings else ""

@@ -8,7 +8,7 @@ the size of what is checked, or bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder
@@ -31,17 +31,32 @@ def check_schema(schema: Json, *, param: str) -> None:
         raise UnsupportedSchema(str(problem), param=param) from None
 
 
-def check_nodes(schema: Json, meet: Callable[[Unenforceable], None] | None = None) -> None:
-    """The same, raising SchemaProblem; `meet` as GraphBuilder has it."""
+def check_together(schemas: Iterable[Json], *, param: str) -> None:
+    """Raises UnsupportedSchema for schemas, each of which has passed, that are too much for one
+    grammar."""
+    multiples = set[int]()
+    try:
+        for schema in schemas:
+            multiples |= check_nodes(schema)
+            check_total(multiples, None)
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+
+
+def check_nodes(schema: Json, meet: Callable[[Unenforceable], None] | None = None) -> set[int]:
+    """The same, raising SchemaProblem; `meet` as GraphBuilder has it.
+
+    Returns the different multiples that its numbers are held to, each of which costs time.
+    """
     nodes = GraphBuilder(read_document(schema), meet).build()
     divisors = {divisor(node) for node in nodes if "multipleOf" in node.keywords}
-    check_total({common_multiple([each]) for each in divisors}, None)
+    multiples = {common_multiple([each]) for each in divisors}
+    check_total(multiples, None)
     has_references = any(node.ref is not None for node in nodes)
     combining = any(map(combines, nodes))
     if not (has_references or combining):
-        return
+        return multiples
     order = in_place_order(nodes)
     if has_references:
         check_ends(nodes)
-    if combining:
-        check_places(order, nodes[0])
+    return multiples | check_places(order, nodes[0]) if combining else multiples

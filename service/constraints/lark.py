@@ -10,6 +10,7 @@ import msgspec
 from service.constraints.json_options import json_options
 from service.constraints.spec import OutputKind, OutputSpec
 from service.dialogue.tools.syntax import (
+    WHITE_SPACE,
     Choice,
     JsonText,
     Literal,
@@ -21,7 +22,7 @@ from service.dialogue.tools.syntax import (
     Verbatim,
 )
 
-SPACE = r"[ \n\r\t]"
+SPACE = "[" + "".join(f"\\x{ord(char):02X}" for char in WHITE_SPACE) + "]"
 """The regular expression of one character of what may stand before calls."""
 
 
@@ -34,6 +35,8 @@ class LarkWriter:
         spellings = sorted(control_ids, key=len, reverse=True)
         self._control = re.compile("(" + ("|".join(map(re.escape, spellings)) or "(?!)") + ")")
         self._rules: dict[str, str] = {}
+        self._choices: dict[tuple[int, bool], tuple[Choice, str]] = {}
+        """By the identity of the choice, which is kept alive: its parts can be shared by many."""
 
     def grammar(self, start: str) -> str:
         """The whole grammar, with `start` for its first rule."""
@@ -72,9 +75,8 @@ class LarkWriter:
                 return self.terminal(rf"/(.|\n)*{pattern(end)}/", is_lazy=True)
             case Sequence(parts):
                 return self._sequence(parts, after_space=after_space)
-            case Choice(parts):
-                options = (self.part(each, after_space=after_space) for each in parts)
-                return self._rule(" | ".join(options), "rule")
+            case Choice():
+                return self._choice(part, after_space=after_space)
             case Optional(inner):
                 return f"({self.part(inner)})?"
             case Repeated(inner):
@@ -91,6 +93,13 @@ class LarkWriter:
             whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of
         )
         return self._rule("%json " + msgspec.json.encode(keywords).decode(), "json")
+
+    def _choice(self, choice: Choice, *, after_space: bool) -> str:
+        key = (id(choice), after_space)
+        if key not in self._choices:
+            options = [self.part(each, after_space=after_space) for each in choice.parts]
+            self._choices[key] = choice, self._rule(" | ".join(options), "rule")
+        return self._choices[key][1]
 
     def _sequence(self, parts: tuple[Part, ...], *, after_space: bool) -> str:
         written = []

@@ -42,8 +42,9 @@ def has_own(node: Node, *, besides: Collection[str] = ()) -> bool:
     return any(keyword in _OWN and keyword not in besides for keyword in node.keywords)
 
 
-def check_places(order: Iterable[Node], root: Node) -> None:
-    """Raises SchemaProblem. `order` has each node after those that apply to the same value."""
+def check_places(order: Iterable[Node], root: Node) -> set[int]:
+    """The common multiples of divisors that meet in a place. `order` has each node after those
+    that apply to the same value. Raises SchemaProblem."""
     places = _Places(order)
     seen: set[frozenset[Node]] = set()
     stack: list[Place] = [(root,)]
@@ -52,13 +53,14 @@ def check_places(order: Iterable[Node], root: Node) -> None:
         if frozenset(place) not in seen:
             seen.add(frozenset(place))
             stack += places.following(place)
+    return places.multiples
 
 
 class _Places:
     def __init__(self, order: Iterable[Node]) -> None:
         self._num_alternatives: dict[Node, int] = {}
         self._work = 0
-        self._multiples: set[int] = set()
+        self.multiples: set[int] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
@@ -116,8 +118,8 @@ class _Places:
         divided = [node for node in schemas if "multipleOf" in node.keywords]
         if len(divided) > 1:
             trail = divided[-1].trail
-            self._multiples.add(check_multiples(map(divisor, divided), trail))
-            check_total(self._multiples, trail)
+            self.multiples.add(check_multiples(map(divisor, divided), trail))
+            check_total(self.multiples, trail)
 
     def _spend(self, amount: int, trail: Trail) -> None:
         self._work += amount

@@ -19,6 +19,8 @@ from openai.types.chat.completion_create_params import Function
 from pydantic import BaseModel, Field
 
 MODEL = "smollm2:135m"
+BEGIN_OF_JSON = "39428"
+"""The model's token of a brace and a quote."""
 ASK: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "What is the weather in Paris?"}
 ]
@@ -262,6 +264,32 @@ def test_the_older_functions_still_work(client: OpenAI) -> None:
         model=MODEL, messages=messages, temperature=0, max_tokens=10
     )
     assert after.choices[0].message.content
+
+
+def test_an_answer_in_json_may_spell_how_calls_begin(client: OpenAI) -> None:
+    """Beside tools that need not be called."""
+    spelled = '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=ASK,
+        tools=TOOLS,
+        response_format={
+            "type": "json_schema",
+            "json_schema": {
+                "name": "spelled",
+                "schema": {
+                    "type": "object",
+                    "properties": {"x": {"const": spelled}},
+                    "required": ["x"],
+                },
+            },
+        },
+        logit_bias={BEGIN_OF_JSON: 100},
+        max_tokens=100,
+    )
+    (choice,) = reply.choices
+    assert (choice.finish_reason, choice.message.tool_calls) == ("stop", None)
+    assert json.loads(choice.message.content or "") == {"x": spelled}
 
 
 def test_a_call_that_is_cut_says_so_or_is_completed(client: OpenAI) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from service.dialogue.tools.syntax import WHITE_SPACE
+
 
 class Opening:
     """Splits a growing answer into text and what follows the first mark that begins calls.
@@ -26,7 +28,7 @@ class Opening:
         """
         buffer = self._held + text
         if self._is_first:
-            begun = buffer.lstrip()
+            begun = buffer.lstrip(WHITE_SPACE)
             if any(begun.startswith(head) for head in self._heads):
                 return "", begun
             self._held = buffer

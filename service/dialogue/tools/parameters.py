@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.dialogue.tools.syntax import Choice, Literal, Optional, Part, sequence
@@ -12,6 +12,13 @@ from service.dialogue.tools.tool import Tool
 _ANNOTATIONS = {"$comment", "$schema", "default", "deprecated", "description", "examples", "title"}
 _SIMPLE = {"$defs", "definitions", "type", "properties", "required", "additionalProperties"}
 _NOTHING: Part = Literal("")
+_DEFINITIONS = ("$defs", "definitions")
+
+MAX_PARAMETERS = 64
+"""More than these make a grammar that is too deep to be written."""
+
+_MAX_SHARED_CHARS = 64 << 10
+"""Of the definitions, which are repeated for each parameter that refers to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Parameter:
         """The only type that its values have, if its schema says no more of them than that."""
         schema = json.loads(self.schema)
         kind = schema.get("type") if isinstance(schema, dict) else None
-        says = set(schema) - _ANNOTATIONS - {"$defs", "definitions"} if kind else set()
+        says = set(schema) - _ANNOTATIONS if kind else set()
         return kind if says == {"type"} and isinstance(kind, str) else None
 
     @property
@@ -45,18 +52,20 @@ class Parameter:
 def parameters_of(tool: Tool) -> tuple[Parameter, ...] | None:
     """Those of a tool whose schema is that of an object with these properties and no others.
 
-    None where it says more of the object, which then can only be written as a whole.
+    None where it says more of the object, or where a property's schema has no meaning outside it:
+    arguments can then only be written as a whole.
     """
     schema = json.loads(tool.parameters)
-    says = set(schema) - _ANNOTATIONS
+    properties, required = schema.get("properties", {}), set(schema.get("required", []))
     closed = schema.get("additionalProperties") is False
-    if says - _SIMPLE or not closed or not _are_plain(schema.get("properties", {})):
+    if set(schema) - _ANNOTATIONS - _SIMPLE or not closed or not required <= set(properties):
         return None
-    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
-    required = set(schema.get("required", []))
+    shared = {key: schema[key] for key in ("$schema", *_DEFINITIONS) if key in schema}
+    if not _can_stand_alone(properties, shared):
+        return None
     return tuple(
         Parameter(name, _with(inner, shared), name in required)
-        for name, inner in schema.get("properties", {}).items()
+        for name, inner in properties.items()
     )
 
 
@@ -68,15 +77,42 @@ def listed(parts: Sequence[tuple[Part, bool]], separator: str) -> Part:
         follows = sequence(Literal(separator), part)
         begins = sequence(part, later)
         first = begins if is_required else Choice((begins, first))
-        later = sequence(follows if is_required else Optional(follows), later)
+        # As a choice it is a rule, of which all that it may follow have the name alone.
+        later = Choice((sequence(follows if is_required else Optional(follows), later),))
     return first
 
 
-def _are_plain(properties: dict[str, object]) -> bool:
-    """Whether their names can stand without quotes."""
-    return all(name.isidentifier() and name.isascii() for name in properties)
+def _can_stand_alone(properties: Mapping[str, object], shared: Mapping[str, object]) -> bool:
+    """Whether their names need no quotes, and their schemas refer to what is `shared` only."""
+    if len(properties) > MAX_PARAMETERS or not all(
+        name.isidentifier() and name.isascii() for name in properties
+    ):
+        return False
+    if not all(isinstance(inner, dict) for inner in properties.values()):
+        return False
+    references = [*_references([*properties.values(), shared])]
+    pointers = tuple(f"#/{name}/" for name in _DEFINITIONS)
+    return not references or (
+        all(reference.startswith(pointers) for reference in references)
+        and len(json.dumps(shared)) * len(properties) <= _MAX_SHARED_CHARS
+    )
 
 
-def _with(schema: object, shared: dict[str, object]) -> str:
-    keywords = {**schema, **shared} if isinstance(schema, dict) else schema
-    return json.dumps(keywords, separators=(",", ":"))
+def _references(value: object) -> Iterator[str]:
+    """Of all schemas in it, and of what may only look like one."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case list() as items:
+                pending += items
+            case dict() as members:
+                pending += members.values()
+                if isinstance(reference := members.get("$ref"), str):
+                    yield reference
+
+
+def _with(schema: Mapping[str, object], shared: Mapping[str, object]) -> str:
+    """The schema with what it may refer to; without a reference that would only be in the way."""
+    has_reference = any(_references(schema))
+    kept = {key: value for key, value in shared.items() if has_reference or key == "$schema"}
+    return json.dumps({**schema, **kept}, separators=(",", ":"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+WHITE_SPACE = " \n\r\t"
+"""What may stand before calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:

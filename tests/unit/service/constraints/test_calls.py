@@ -16,6 +16,7 @@ from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
 from service.dialogue.tools.mistral import MISTRAL_LIST
+from service.dialogue.tools.parameters import MAX_PARAMETERS
 from service.dialogue.tools.pythonic import PYTHONIC
 from service.dialogue.tools.tagged import TAGGED
 from service.dialogue.tools.tool import Tool, ToolCall, ToolUse
@@ -156,6 +157,101 @@ def test_calls_behind_thoughts_may_have_lines_free_before_them() -> None:
     assert not allows(matcher(HERMES, use(must=True)), f"\n{HERMES.written(TWO)}")
 
 
+@pytest.mark.parametrize("space", [" \n", "\u00a0", "\x0b", "\u2003"])
+def test_only_white_space_of_json_may_stand_before_calls(space: str) -> None:
+    """What else strips text does not make a call of it: grammar and parser agree."""
+    text = space + '{"name": "ping", "parameters": 5}'
+    is_text = allows(matcher(LLAMA_JSON, use()), text)
+    parser = LLAMA_JSON.parser(use().callable_tools)
+    content, calls = folded([parser.feed(text), parser.flush()])
+    assert is_text is (space != " \n")
+    assert (content, calls) == ((text, []) if is_text else ("", [("ping", "5}")]))
+
+
+_AN_INTEGER = {"type": "integer", "maximum": 5}
+
+
+@pytest.mark.parametrize("form", [HERMES, PYTHONIC, TAGGED], ids=lambda form: form.name)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": True, "b": False}, "required": ["a"]},
+        {"properties": {"a": _AN_INTEGER, "b": {"$ref": "#"}}, "required": ["a"]},
+        {"properties": {"a": _AN_INTEGER, "b": {"$ref": "#/properties/a"}}, "required": ["b"]},
+        {
+            "properties": {"a": {"$ref": "#/$defs/tree"}},
+            "required": ["a"],
+            "$defs": {"tree": {"properties": {"t": {"$ref": "#/$defs/tree"}, "v": _AN_INTEGER}}},
+        },
+        {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "properties": {"a": {**_AN_INTEGER, "exclusiveMaximum": True}},
+            "required": ["a"],
+        },
+        {"properties": {f"p{i}": _AN_INTEGER for i in range(400)}, "required": ["p300"]},
+    ],
+    ids=["booleans", "the root", "a property", "definitions", "draft 4", "many"],
+)
+def test_parameters_mean_what_they_mean_in_their_schema(
+    form: ToolFormat, schema: dict[str, object]
+) -> None:
+    closed = {"type": "object", "additionalProperties": False, **schema}
+    tool = prepare_tool(Tool("f", parameters=json.dumps(closed)), param="tools[0]").tool
+    wanted = ToolUse((tool,), frozenset({"f"}), must_call=True, at_most_one=True)
+    prepared, prototype = prepare_calls(wanted, form, {}), matcher(form, wanted)
+    texts = [text for seed in range(12) if (text := walk(prototype, Random(seed))) is not None]
+    assert texts
+    for text in texts:
+        parser = form.parser(wanted.callable_tools)
+        content, calls = folded([parser.feed(text), parser.flush()])
+        assert not content
+        assert [prepared.check(*each) for each in calls] == [None], text
+
+
+@pytest.mark.parametrize("form", [HERMES, PYTHONIC, TAGGED], ids=lambda form: form.name)
+def test_a_parameter_that_is_required_and_cannot_be_is_refused(form: ToolFormat) -> None:
+    schema = '{"properties":{"a":{}},"required":["b"],"additionalProperties":false}'
+    tool = prepare_tool(Tool("f", parameters=schema), param="tools[0]").tool
+    wanted = ToolUse((tool,), frozenset({"f"}), must_call=True)
+    grammar = llguidance.LLMatcher.grammar_from_lark(prepare_calls(wanted, form, {}).spec.source)
+    assert "required property" in llguidance.LLMatcher(BYTES, grammar, log_level=0).get_error()
+
+
+def test_many_optional_parameters_make_no_grammar_that_grows_with_their_square() -> None:
+    def length(num: int) -> int:
+        names = ", ".join(f'"p{i:02}": {{}}' for i in range(num))
+        schema = f'{{"properties": {{{names}}}}}'
+        tool = prepare_tool(Tool("f", parameters=schema), param="tools[0]").tool
+        wanted = ToolUse((tool,), frozenset({"f"}))
+        return len(prepare_calls(wanted, PYTHONIC, {}).spec.source)
+
+    assert length(MAX_PARAMETERS) < 5 * length(MAX_PARAMETERS // 4)
+
+
+def test_schemas_that_only_together_take_long_to_compile_are_refused() -> None:
+    """Ten divisors of each tool take half a second, those of all tools a minute."""
+
+    def of(num_tools: int) -> ToolUse:
+        schemas = (
+            {"properties": {f"p{j}": {"multipleOf": 9990 - i * 9 - j} for j in range(9)}}
+            for i in range(num_tools)
+        )
+        tools = (Tool(f"f{i}", parameters=json.dumps(each)) for i, each in enumerate(schemas))
+        prepared = tuple(prepare_tool(tool, param="tools[0]").tool for tool in tools)
+        return ToolUse(prepared, frozenset(tool.name for tool in prepared))
+
+    prepare_calls(of(1), HERMES, {})
+    with pytest.raises(UnsupportedSchema, match="multipleOf") as refused:
+        prepare_calls(of(2), HERMES, {})
+    assert refused.value.param == "tools"
+
+
+def test_a_call_of_no_tool_fails_the_last_check() -> None:
+    prepared = prepare_calls(use(names=("ping",)), HERMES, {})
+    assert prepared.check("ping", "{}") is None
+    assert prepared.check("get_weather", '{"city": "a"}') == "there is no such tool"
+
+
 def test_an_answer_without_calls_can_be_held_to_json() -> None:
     either = matcher(HERMES, use(), content=JSON_CONTENT)
     assert allows(either, '{"x": 5}')
@@ -177,7 +273,9 @@ def test_a_mark_that_is_a_control_token_is_that_token_and_no_text() -> None:
     grammar = llguidance.LLMatcher.grammar_from_lark(prepared.spec.source)
     made = llguidance.LLMatcher(vocabulary, grammar, log_level=0)
     assert "<[5]>" in prepared.spec.source
-    assert allows(made, "[TOOL_CALLS] spelled out is text")
+    assert allows(made, "[TOOL_CALL of another spelling is text")
+    # Read back, it could not be told from the token.
+    assert not allows(made, "Behind [TOOL_CALLS] there is no call")
     mask = np.zeros((vocabulary.vocab_size + 31) // 32, np.int32)
     made.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
     assert mask[0] >> 5 & 1

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.dialogue.tools.either import CallsOrContent
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.tool import ToolCall
-from tests.unit.service.dialogue.tools.formats import FORMATS, TOOLS, call, read
+from tests.unit.service.dialogue.tools.formats import FORMATS, TOOLS, call, folded, read
 
 ALL = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 TRICKY = (
@@ -121,6 +122,22 @@ def test_ids_are_such_as_the_template_takes(form: ToolFormat) -> None:
     assert known == form.known_call_id("toolu_01A09q90qw90lq917835lq9")
     if form.name.startswith("mistral"):
         assert all(len(each) == 9 and each.isalnum() for each in (made, known))
+
+
+@ALL
+@given(st.data())
+@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+def test_what_an_answer_in_json_spells_is_no_call(form: ToolFormat, data: st.DataObject) -> None:
+    openings = [opening for opening in form.openings if opening]
+    written = form.written([call("ping")])
+    for text in (json.dumps({"x": written}), f' {{"x": "{written}"}}', " \n"):
+        reader = CallsOrContent(form.parser(TOOLS), openings)
+        pieces = _cut(text, data)
+        assert folded([*map(reader.feed, pieces), reader.flush()]) == (text, [])
+    if openings and "" not in form.openings:
+        reader = CallsOrContent(form.parser(TOOLS), openings)
+        pieces = _cut(f"\n{written}", data)
+        assert folded([*map(reader.feed, pieces), reader.flush()]) == ("", [("ping", "{}")])
 
 
 def test_a_name_that_is_no_tool_begins_no_call() -> None:
