@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from export.decoder.tensor_file import TensorFile, view_of
+from export.decoder.tensor_file import Stack, TensorFile, view_of
 
 CONTRIB = "com.microsoft"
 """The domain of ONNX Runtime's own operators (its docs/ContribOperators.md)."""
@@ -62,6 +62,13 @@ class GraphBuilder:
     def floats(self, name: str, value: NDArray[np.floating]) -> str:
         """A constant that takes part in the arithmetic, in the type of the activations."""
         return self.constant(name, value.astype(self.dtype, copy=False))
+
+    def stack(self, name: str, count: int, part: NDArray[np.generic]) -> Stack:
+        """A constant of `count` parts like `part`, which the caller writes one by one."""
+        assert name not in self._initializers
+        stack = self._tensors.stack(name, count, part.dtype, part.shape)
+        self._initializers[name] = stack.proto
+        return stack
 
     def integers(self, *values: int) -> str:
         """An int64 vector."""

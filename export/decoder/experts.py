@@ -8,7 +8,7 @@ want the rows of gate and up in turn, and divide the weights of the chosen exper
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from export.decoder.blocks import BlockWeight, DenseWeight, Weight
 from export.decoder.builder import CONTRIB, Attribute, GraphBuilder
 from export.decoder.linear import linear
 from export.decoder.parts import Experts
+from export.decoder.tensor_file import Stack
 from export.decoder.writer import LayerWriter
 from export.errors import ExportError
 
@@ -47,10 +48,9 @@ def write_experts(
     if experts.limit is not None:
         attributes["swiglu_limit"] = experts.limit
     up_bias, down_bias = _biases(graph, writer, experts, layer, name)
-    read = [[writer.weight(each, layer) for each in mlp.linears] for mlp in experts.mlps]
-    blocks = _in_blocks([weight for weights in read for weight in weights])
-    if not blocks:
-        up, down = _plain_inputs(graph, name, read)
+    form = _write_weights(graph, writer, experts, layer, name)
+    if form is None:
+        up, down = f"{name}.gate_up.weight", f"{name}.down.weight"
         return graph.node(
             "MoE",
             [x, logits, up, up_bias, down, down_bias],
@@ -58,26 +58,73 @@ def write_experts(
             domain=CONTRIB,
             **attributes,
         )
-    if graph.dtype != np.float32:
-        # Other providers lay the codes out in ways of their own, which nothing here has tested.
-        raise ExportError(
-            "experts in 4 or 8 bits are for processors alone; choose --for cpu, or --precision fp16"
-        )
-    up, up_scales, up_zeros = _block_inputs(graph, f"{name}.gate_up", blocks[0::3], blocks[1::3])
-    down, down_scales, down_zeros = _block_inputs(graph, f"{name}.down", blocks[2::3])
-    inputs = [x, logits, up, up_scales, up_bias, down, down_scales, down_bias]
-    if up_zeros:
-        inputs += ["", "", "", up_zeros, down_zeros]
+    up, down = f"{name}.gate_up", f"{name}.down"
+    inputs = [x, logits, f"{up}.codes", f"{up}.scales", up_bias]
+    inputs += [f"{down}.codes", f"{down}.scales", down_bias]
+    if form.has_zero_points:
+        inputs += ["", "", "", f"{up}.zero_points", f"{down}.zero_points"]
     return graph.node(
         "QMoE",
         inputs,
         f"{name}.y",
         domain=CONTRIB,
-        expert_weight_bits=blocks[0].bits,
-        block_size=blocks[0].block_size,
+        expert_weight_bits=form.bits,
+        block_size=form.block_size,
         accuracy_level=_INT8_ACTIVATIONS,
         **attributes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What all blocks of a layer's experts have to have in common."""
+
+    bits: int
+    block_size: int
+    has_zero_points: bool
+
+
+def _write_weights(
+    graph: GraphBuilder, writer: LayerWriter, experts: Experts, layer: int, name: str
+) -> _Form | None:
+    """Those of one expert after the other, none of which is kept; None for plain numbers."""
+    forms: set[_Form | None] = set()
+    stacks: dict[str, Stack] = {}
+    for index, mlp in enumerate(experts.mlps):
+        form, parts = _parts([writer.weight(each, layer) for each in mlp.linears], graph)
+        forms.add(form)
+        if len(forms) > 1:
+            raise _not_carried()
+        for part, values in parts.items():
+            if part not in stacks:
+                stacks[part] = graph.stack(f"{name}.{part}", len(experts.mlps), values)
+            stacks[part].write(index, values)
+    return forms.pop()
+
+
+def _parts(
+    weights: Sequence[Weight], graph: GraphBuilder
+) -> tuple[_Form | None, dict[str, NDArray[np.generic]]]:
+    """The form of gate, up and down of an expert, and what the kernel takes of it, by name."""
+    blocks = _in_blocks(weights)
+    if not blocks:
+        plain = [
+            each.values.astype(graph.dtype) for each in weights if isinstance(each, DenseWeight)
+        ]
+        return None, {"gate_up.weight": _in_turn(*plain[:2]), "down.weight": plain[2]}
+    if graph.dtype != np.float32:
+        # Other providers lay the codes out in ways of their own, which nothing here has tested.
+        raise ExportError(
+            "experts in 4 or 8 bits are for processors alone; choose --for cpu, or --precision fp16"
+        )
+    parts: dict[str, NDArray[np.generic]] = {}
+    for kind, rows in {"gate_up": blocks[:2], "down": blocks[2:]}.items():
+        parts[f"{kind}.codes"] = _in_turn(*(_rows(each.codes) for each in rows))
+        parts[f"{kind}.scales"] = _in_turn(*(each.scales for each in rows))
+        if rows[0].zero_points is not None:
+            parts[f"{kind}.zero_points"] = _in_turn(*map(_zero_points, rows))
+    first = blocks[0]
+    return _Form(first.bits, first.block_size, first.zero_points is not None), parts
 
 
 def _biases(
@@ -93,39 +140,6 @@ def _biases(
     return graph.floats(f"{name}.gate_up.bias", up), graph.floats(f"{name}.down.bias", down)
 
 
-def _plain_inputs(
-    graph: GraphBuilder, name: str, read: Sequence[Sequence[Weight]]
-) -> tuple[str, str]:
-    values = [
-        [weight.values.astype(graph.dtype) for weight in weights if isinstance(weight, DenseWeight)]
-        for weights in read
-    ]
-    up = np.stack([_in_turn(gate, up) for gate, up, _ in values])
-    down = np.stack([down for _, _, down in values])
-    return (
-        graph.floats(f"{name}.gate_up.weight", up),
-        graph.floats(f"{name}.down.weight", down),
-    )
-
-
-def _block_inputs(
-    graph: GraphBuilder, name: str, *parts: Sequence[BlockWeight]
-) -> tuple[str, str, str]:
-    """Codes, scales and zero points of all experts, the rows of the parts in turn."""
-    each = list(zip(*parts, strict=True))
-    codes = np.stack([_in_turn(*(_rows(part.codes) for part in expert)) for expert in each])
-    scales = np.stack([_in_turn(*(part.scales for part in expert)) for expert in each])
-    zeros = ""
-    if parts[0][0].zero_points is not None:
-        packed = [_in_turn(*map(_zero_points, expert)) for expert in each]
-        zeros = graph.constant(f"{name}.zero_points", np.stack(packed))
-    return (
-        graph.constant(f"{name}.codes", codes),
-        graph.floats(f"{name}.scales", scales),
-        zeros,
-    )
-
-
 def _in_blocks(weights: Sequence[Weight]) -> list[BlockWeight]:
     """The weights in blocks of one size, none if all of them are plain numbers."""
     blocks = [weight for weight in weights if isinstance(weight, BlockWeight)]
@@ -134,12 +148,16 @@ def _in_blocks(weights: Sequence[Weight]) -> list[BlockWeight]:
     forms = {(each.bits, each.zero_points is None) for each in blocks}
     has_more = any(each.offsets is not None or each.order is not None for each in blocks)
     if len(blocks) < len(weights) or len(forms) > 1 or has_more:
-        raise ExportError(
-            "experts cannot be carried in the form that these are stored in; choose --precision "
-            "int8 or int4"
-        )
+        raise _not_carried()
     size = min(each.block_size for each in blocks)
     return [_in_smaller_blocks(each, size) for each in blocks]
+
+
+def _not_carried() -> ExportError:
+    return ExportError(
+        "experts cannot be carried in the form that these are stored in; choose --precision int8 "
+        "or int4"
+    )
 
 
 def _in_smaller_blocks(weight: BlockWeight, size: int) -> BlockWeight:

@@ -104,6 +104,14 @@ def test_blocks_with_offsets_are_refused_with_the_remedy(tmp_path: Path) -> None
         build(tmp_path, SPEC, _stored(Encoding.Q4_1), Precision.SOURCE)
 
 
+def test_experts_in_different_forms_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    tensors = dict(_stored(Encoding.Q8_0).tensors)
+    others = _stored(Encoding.Q4_0).tensors
+    tensors |= {name: tensor for name, tensor in others.items() if ".experts.3." in name}
+    with pytest.raises(ExportError, match="choose --precision int8 or int4"):
+        build(tmp_path, SPEC, Tiny(tensors), Precision.SOURCE)
+
+
 def test_quantised_experts_for_another_device_are_refused(tmp_path: Path) -> None:
     weights = Weights(SPEC, random_checkpoint(SPEC))
     with (

@@ -94,3 +94,22 @@ def test_a_view_shares_the_bytes_under_its_own_shape(tmp_path: Path) -> None:
     assert (proto.name, list(proto.dims)) == ("t", [1000])
     loaded = onnx.numpy_helper.to_array(view, str(tmp_path))
     np.testing.assert_array_equal(loaded, _MIDDLE.reshape(10, 100))
+
+
+def test_stacks_are_written_part_by_part_in_any_order(tmp_path: Path) -> None:
+    parts = np.random.default_rng(0).standard_normal((3, 20, 30)).astype(np.float32)
+    small = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    with TensorFile(tmp_path / NAME) as tensors:
+        stacks = [tensors.stack(name, 3, parts.dtype, (20, 30)) for name in ("one", "two")]
+        inline = tensors.stack("small", 3, small.dtype, (4,))
+        behind = tensors.add("behind", _MIDDLE)
+        for index in (2, 0, 1):
+            stacks[0].write(index, parts[index])
+            stacks[1].write(index, -parts[index])
+            inline.write(index, small[index])
+        last = tensors.add("last", _MIDDLE)
+    numbers = [onnx.numpy_helper.to_array(stack.proto, str(tmp_path)) for stack in stacks]
+    np.testing.assert_array_equal(numbers[0], parts)
+    np.testing.assert_array_equal(numbers[1], -parts)
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(inline.proto), small)
+    assert _stored(tmp_path, behind) == _stored(tmp_path, last) == _MIDDLE.tobytes()
