@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -29,14 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print((render_json if options.json else render_list)(load_catalog()))
         return 0
     signal.signal(signal.SIGTERM, _stop)
-    if options.source is None or options.json:
-        wrong = (
-            "--json goes with --list" if options.json else "name a model, a folder or a GGUF file"
-        )
-        print(f"export: {wrong} (--list shows names)", file=sys.stderr)
+    if options.source is None:
+        print("export: name a model, a folder or a GGUF file (--list shows names)", file=sys.stderr)
         return 2
     try:
-        print(_summary(run(_job(options), _progress(options))))
+        exported = run(_job(options), _progress(options))
+        print(_summary_json(exported) if options.json else _summary(exported))
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
@@ -94,6 +93,16 @@ def _summary(exported: Exported) -> str:
     )
 
 
+def _summary_json(exported: Exported) -> str:
+    told = {
+        "name": str(exported.name),
+        "precision": exported.precision.value,
+        "folder": str(exported.folder),
+        "verification": exported.verification,
+    }
+    return json.dumps(told)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
     parser.add_argument(
@@ -104,7 +113,11 @@ def _parser() -> argparse.ArgumentParser:
         "a local folder or a GGUF file",
     )
     parser.add_argument("--list", action="store_true", help="show the names of the catalogue")
-    parser.add_argument("--json", action="store_true", help="with --list: all there is to know")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON: of the package, or with --list all there is to know",
+    )
     parser.add_argument("--name", help="what the package is called (default: from the source)")
     parser.add_argument(
         "--offline",

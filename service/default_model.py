@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
-import subprocess
-import sys
-from types import FrameType
 
+from service.export_process import run_export
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.packages import Store
@@ -27,28 +24,7 @@ def ensure_a_model(settings: Settings, provider: Provider) -> None:
     if not settings.export_default or Store(folder).packages():
         return
     _log.info("there is no model in %s yet; exporting the embedded %s", folder, DEFAULT_MODEL)
-    command = [sys.executable, "-m", "export", DEFAULT_MODEL, "--models", str(folder)]
-    command += ["--for", provider.device]
-    status = _run(command)
+    status = run_export([DEFAULT_MODEL, "--models", str(folder), "--for", provider.device])
     if status:
         _log.error("exporting %s failed; --no-default starts without it", DEFAULT_MODEL)
         raise SystemExit(status)
-
-
-def _run(command: list[str]) -> int:
-    """The command's status; it is ended with this process if that is stopped."""
-    previous = signal.signal(signal.SIGTERM, _stop)
-    try:
-        process = subprocess.Popen(command)
-        try:
-            return process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _stop(_sig: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)

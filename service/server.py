@@ -80,6 +80,11 @@ def _checked(inherited: socket.socket, settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:
     """Serves until a signal ends it. Raises what the application failed to start with."""
+    make_server(settings, app).run([listener])
+
+
+def make_server(settings: Settings, app: Litestar) -> Server:
+    """A server that is not running yet."""
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -96,7 +101,7 @@ def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:
         timeout_graceful_shutdown=int(settings.drain_timeout_s) + CLOSING_S,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
     )
-    Server(config, app, settings).run([listener])
+    return Server(config, app, settings)
 
 
 class Server(uvicorn.Server):

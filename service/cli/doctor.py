@@ -1,13 +1,12 @@
-"""`retort doctor`: what works on this machine, why the rest does not, and what mends it."""
+"""`retort doctor`: tells what works on this machine, why the rest does not, and what mends it."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import get_args
 
-import msgspec
-
+from service.cli.arguments import VerbParser
+from service.cli.output import print_json
 from service.runtime.doctor.examine import examine
 from service.runtime.doctor.report import DeviceFound, Report
 from service.store.manifest import DeviceKind
@@ -15,10 +14,10 @@ from service.store.manifest import DeviceKind
 
 def run(arguments: Sequence[str]) -> int:
     """The exit status: 0 if the service can start (with `--device`, on that one), else 1."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     report = examine()
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        print_json(report)
     else:
         print("\n".join(lines(report)))
     return 0 if report.works(options.device) else 1
@@ -49,9 +48,9 @@ def _device(found: DeviceFound) -> list[str]:
     return said + [f"{'':<14} mend: {found.mend}"] * (found.mend is not None)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="retort doctor", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+def parser() -> VerbParser:
+    parser = VerbParser("doctor", __doc__)
+    parser.add_json()
     parser.add_argument(
         "--device",
         choices=get_args(DeviceKind),

@@ -30,10 +30,11 @@ def default_models_folder(environment: Mapping[str, str]) -> Path:
     """`models/` of the checkout that the code runs from, else one in the user's data folder."""
     if (_ROOT / "pyproject.toml").is_file():
         return _ROOT / "models"
-    return _data_folder(environment) / "retort" / "models"
+    return data_folder(environment) / "retort" / "models"
 
 
-def _data_folder(environment: Mapping[str, str]) -> Path:
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """Where programs keep what the user does not look at."""
     home = Path.home()
     if sys.platform == "win32":
         return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")

@@ -47,6 +47,7 @@ LAYERS = {
     "api": FREE
     | {"options", "engine", "dialogue", "text", "constraints", "modelfile", "exporting"},
     "app": FREE | {"api", "exporting"},
+    "export_process": set(),
     "server": FREE | {"api", "http_protocol", "inherited"},
 }
 """Parts of the service and the parts that they may import; a part not listed may import any.
@@ -207,6 +208,13 @@ def test_starting_the_service_loads_nothing_of_export() -> None:
     loaded = _loaded_by("service.__main__", *inner)
     assert {"litestar", "onnxruntime", "tokenizers"} <= loaded, "the import did take place"
     assert not loaded & NEVER_AT_SERVICE_START
+
+
+def test_verbs_that_read_the_store_load_no_runtime_and_no_server() -> None:
+    verbs = [f"service.cli.{name}" for name in ("list_models", "show", "cp", "rm", "ps", "run")]
+    loaded = _loaded_by("service.__main__", *verbs)
+    assert "msgspec" in loaded, "the import did take place"
+    assert not loaded & (NEVER_IN_SERVICE | {"litestar", "onnxruntime", "tokenizers", "uvicorn"})
 
 
 def _part(path: str) -> str:

@@ -84,3 +84,11 @@ def _collect(server: ServerProcess) -> None:
     assert server.process.stderr is not None
     for line in server.process.stderr:
         server.lines.append(line)
+
+
+def read_until_headers_end(connection: socket.socket) -> bytes:
+    """What a client sends, up to the empty line."""
+    received = b""
+    while b"\r\n\r\n" not in received and (data := connection.recv(65536)):
+        received += data
+    return received

@@ -1,0 +1,1 @@
+"""How verbs talk to a running service."""

@@ -1,0 +1,178 @@
+"""`retort run`, at a terminal, with pipes, with a service and without."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.modelfile.creating import create_from
+from service.modelfile.modelfile import read_modelfile
+from service.store.names import ModelName
+from service.store.packages import Package, Store
+from tests.conftest import MODEL
+from tests.e2e.command_line import CommandLine, Terminal
+from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
+from tests.unit.service.processes import running
+
+QUICK = "quick"
+"""Answers in a few tokens, the likeliest."""
+
+QUESTION = "What is gravity?"
+
+at_a_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+
+
+@pytest.fixture(scope="module")
+def retort(
+    smollm2_package: Package, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    models = tmp_path_factory.mktemp("models")
+    copy_folder(smollm2_package.folder, models / ModelName.parse(MODEL).folder)
+    copy_folder(TINY_EMBEDDER, models / ModelName.parse("all-minilm").folder)
+    modelfile = read_modelfile(f"FROM {MODEL}\nPARAMETER temperature 0\nPARAMETER num_predict 16\n")
+    create_from(Store(models), QUICK, modelfile, models)
+    with running("service", "--models", str(models), "--slots", "2") as server:
+        yield CommandLine(models, tmp_path_factory.mktemp("home"), server.port)
+
+
+@pytest.fixture
+def chat(retort: CommandLine) -> Iterator[Terminal]:
+    with retort.terminal("run", QUICK) as terminal:
+        terminal.until(">>> ")
+        yield terminal
+
+
+@at_a_terminal
+def test_a_conversation_remembers_and_forgets(chat: Terminal) -> None:
+    assert "ravity is" in chat.ask(QUESTION)
+    chat.type('"""Name one more city\n')
+    chat.until("... ")
+    chat.type("of its effects.\n")
+    chat.until("... ")
+    assert chat.ask('"""').strip()
+    assert chat.ask("/clear") == "Cleared session context\n"
+    chat.type("/bye\n")
+    assert chat.status() == 0
+
+
+@at_a_terminal
+def test_what_is_set_holds_and_is_shown(chat: Terminal) -> None:
+    assert "Set parameter 'num_predict' to '3'" in chat.ask("/set parameter num_predict 3")
+    assert "Set 'verbose' mode." in chat.ask("/set verbose")
+    answered = chat.ask(QUESTION)
+    assert "eval count:           3 token(s)" in answered
+    assert "prompt eval rate:" in answered
+    chat.ask("/set quiet")
+    chat.ask("/set system Answer in French.")
+    assert chat.ask("/show system") == "Answer in French.\n"
+    assert "num_predict                    3" in chat.ask("/show parameters")
+    assert "architecture        llama" in chat.ask("/show info")
+    assert QUICK in chat.ask("/list")
+    assert "/set parameter NAME VALUE" in chat.ask("/set")
+    assert "/bye" in chat.ask("/?")
+
+
+@at_a_terminal
+def test_what_goes_wrong_is_told_and_the_chat_goes_on(chat: Terminal) -> None:
+    assert "unknown command '/nothing'" in chat.ask("/nothing")
+    assert "nonsense" in chat.ask("/set parameter nonsense 1")
+    assert "does not exist" in chat.ask("/load nothing")
+    assert "ravity is" in chat.ask(QUESTION)
+    chat.type("\x03")
+    assert "/bye to exit" in chat.until(">>> ")
+    chat.type("\x04")
+    assert chat.status() == 0
+
+
+@at_a_terminal
+def test_ctrl_c_ends_an_answer_and_not_the_chat(chat: Terminal) -> None:
+    chat.ask("/set parameter num_predict 4000")
+    chat.type("Tell me a very long story about a fox.\n")
+    chat.until("fox.")
+    chat.until(" ")
+    chat.type("\x03")
+    chat.until(">>> ")
+    chat.ask("/set parameter num_predict 16")
+    chat.ask("/clear")
+    assert "ravity is" in chat.ask(QUESTION)
+    chat.type("\x04")
+    assert chat.status() == 0
+
+
+@at_a_terminal
+def test_a_session_is_saved_as_a_model_and_loaded(chat: Terminal, retort: CommandLine) -> None:
+    chat.ask("/set system Be brief.")
+    chat.ask("/set parameter seed 3")
+    assert "ravity is" in chat.ask(QUESTION)
+    assert chat.ask("/save travel") == "Created new model 'travel'\n"
+    assert chat.ask("/load travel") == "Loading model 'travel'\n"
+    assert "Be brief." in chat.ask("/show modelfile")
+    shown = retort.output("show", "travel", "--modelfile")
+    assert f'MESSAGE user """{QUESTION}"""' in shown
+    assert "PARAMETER seed 3" in shown
+
+
+@at_a_terminal
+def test_what_was_typed_comes_back_in_the_next_session(retort: CommandLine) -> None:
+    with retort.terminal("run", QUICK) as terminal:
+        terminal.until(">>> ")
+        terminal.ask("/set nowordwrap")
+        terminal.ask("/set nohistory")
+        terminal.ask("/set wordwrap")
+        terminal.type("/bye\n")
+        assert terminal.status() == 0
+    with retort.terminal("run", QUICK) as terminal:
+        terminal.until(">>> ")
+        terminal.type("\x1b[A\x1b[A\n")
+        terminal.until("Set 'nowordwrap' mode.")
+
+
+def test_a_prompt_on_the_command_line_is_answered_once(retort: CommandLine) -> None:
+    assert "ravity is" in retort.output("run", QUICK, QUESTION)
+    finished = retort.run("run", QUICK, "--verbose", "--keepalive", "1m", *QUESTION.split())
+    assert "ravity is" in finished.stdout
+    assert "eval rate:" in finished.stderr
+    assert "eval rate:" not in finished.stdout
+
+
+def test_a_prompt_may_be_piped_in(retort: CommandLine) -> None:
+    assert "ravity is" in retort.output("run", QUICK, stdin=f"{QUESTION}\n")
+    joined = retort.output("run", QUICK, "What is that?", stdin="Gravity.\n")
+    assert joined.strip()
+
+
+def test_an_answer_is_held_to_a_schema(retort: CommandLine) -> None:
+    schema = '{"type":"object","properties":{"yes":{"type":"boolean"}},"required":["yes"]}'
+    told = json.loads(retort.output("run", QUICK, QUESTION, "--format", schema))
+    assert told.keys() == {"yes"}
+    assert "JSON schema" in retort.refusal("run", QUICK, QUESTION, "--format", "yaml")
+
+
+def test_an_embedding_model_prints_a_vector(retort: CommandLine) -> None:
+    assert len(json.loads(retort.output("run", "all-minilm", "hello"))) == 16
+    assert len(json.loads(retort.output("run", "all-minilm", "hello", "--dimensions", "8"))) == 8
+    assert "cut to 4, 8" in retort.refusal("run", "all-minilm", "hello", "--dimensions", "5")
+
+
+def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) -> None:
+    assert "reasoning effort" in retort.refusal("run", QUICK, "--think", QUESTION)
+    assert "ravity is" in retort.output("run", QUICK, "--think=false", QUESTION)
+
+
+def test_nothing_to_ask_is_told(retort: CommandLine) -> None:
+    assert "standard input is empty" in retort.refusal("run", QUICK, stdin="")
+
+
+def test_without_a_service_it_serves_itself(retort: CommandLine, tmp_path: Path) -> None:
+    alone = CommandLine(retort.models, tmp_path)
+    assert "ravity is" in alone.output("run", QUICK, QUESTION)
+
+
+def test_a_model_that_nobody_has_is_told_by_the_export(retort: CommandLine) -> None:
+    line = retort.refusal("run", "smolm2", "hi")
+    assert line.startswith("export: ")
+    assert "smollm2" in line
