@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from random import Random
 
 import llguidance
+import numpy as np
 
+from service.dialogue.tools.tagged import END_OF_VALUE
 from service.engine.bitmask import Bits, new_bits
 from service.engine.constraint import ConstraintError
 
 MAX_TOKENS = 2048
 """Of a rest. What needs more was cut far too early to be called an answer."""
 
-_NUM_ATTEMPTS = 4
+_NUM_ATTEMPTS = 5
 
 _CLOSING = b"}],:"
 _BEGINNING = b'0ntf"[{123456789-.eE+'
@@ -41,7 +43,11 @@ def completion(
 
 
 class _Walk:
-    """One attempt. The first always takes the same way, the others that of their number."""
+    """One attempt. The first two always take the same way, the others that of their number.
+
+    The second takes the place for the opposite of what the quotes say: those of a text before
+    calls need not come in pairs.
+    """
 
     def __init__(
         self,
@@ -57,13 +63,14 @@ class _Walk:
         self._tokens = tokens
         self._place = _Place()
         self._place.feed(text)
-        self._random = Random(attempt) if attempt else None
+        self._place.is_in_string ^= attempt == 1
+        self._random = Random(attempt) if attempt > 1 else None
         self._bits = new_bits(tokenizer.vocab_size)
 
     def ends(self) -> bool:
         """Goes on until the JSON is complete; False if that is not to be."""
         while not self._matcher.is_accepting():
-            following = self._forced() or [self._chosen()]
+            following = self._forced() or self._end_of_text() or [self._chosen()]
             if self._matcher.is_error() or len(self.token_ids) + len(following) > MAX_TOKENS:
                 return False
             for token_id in following:
@@ -76,13 +83,25 @@ class _Walk:
         forced = self._matcher.compute_ff_tokens()
         return forced[: self._matcher.validate_tokens(forced)] if forced else []
 
+    def _end_of_text(self) -> list[int]:
+        """What ends a text between tags, where that is what there is: JSON never allows it."""
+        ending = self._tokenizer.tokenize_str(END_OF_VALUE)
+        return ending if self._matcher.validate_tokens(ending) == len(ending) else []
+
     def _chosen(self) -> int:
         self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
         for byte in self._order():
             token_id = self._tokens.get(byte)
             if token_id is not None and _is_set(self._bits, token_id):
                 return token_id
-        return _first_set(self._bits)
+        return self._first_but_a_line()
+
+    def _first_but_a_line(self) -> int:
+        """Some calls are separated by lines, and what begins another one leads to no end."""
+        first = _first_set(self._bits)
+        if self._tokenizer.decode_bytes([first]) == b"\n":
+            self._bits[first // 32] &= ~np.int32(1 << first % 32)
+        return _first_set(self._bits) if self._bits.any() else first
 
     def _order(self) -> bytes:
         """The characters to try, those that close something first."""

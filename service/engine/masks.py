@@ -45,3 +45,5 @@ def _fill(constraint: Constraint, vocab_size: int) -> Mask:
         return bits if constraint.fill(bits) else None
     except ConstraintError as error:
         return error
+    except Exception as error:  # noqa: BLE001  what fails in one request's mask ends no other
+        return ConstraintError(f"the mask failed: {error!r}")

@@ -11,7 +11,8 @@ from service.api.tools import MAX_TOOLS
 
 _NULL = msgspec.Raw(b"null")
 
-FunctionName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+FunctionName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$(?!\n)")]
+"""Python's `$` matches before a last line feed too."""
 
 
 class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -36,7 +36,7 @@ from service.dialogue.tools.tool import Tool, ToolCall
 _OPENING = "<tool_call>"
 _FUNCTION = "\n<function="
 _PARAMETER = "\n<parameter="
-_END_OF_VALUE = "\n</parameter>"
+END_OF_VALUE = "\n</parameter>"
 _END_OF_CALL = "\n</function>\n</tool_call>"
 _ANOTHER = f"\n{_OPENING}"
 
@@ -72,7 +72,7 @@ class Tagged:
     def _call(self, tool: Tool) -> Part:
         parameters = parameters_of(tool)
         if parameters is None:
-            whole = (Literal(f"{_PARAMETER}>\n"), JsonText(tool.parameters), Literal(_END_OF_VALUE))
+            whole = (Literal(f"{_PARAMETER}>\n"), JsonText(tool.parameters), Literal(END_OF_VALUE))
             return sequence(Literal(self.head(tool.name)), *whole, Literal(_END_OF_CALL))
         arguments = listed([(_argument(each), each.is_required) for each in parameters], "")
         return sequence(Literal(self.head(tool.name)), arguments, Literal(_END_OF_CALL))
@@ -81,7 +81,7 @@ class Tagged:
         arguments = json.loads(call.arguments)
         texts = (
             f"{_PARAMETER}{name}>\n{value if isinstance(value, str) else json.dumps(value)}"
-            f"{_END_OF_VALUE}"
+            f"{END_OF_VALUE}"
             for name, value in arguments.items()
         )
         return f"{self.head(call.name)}{''.join(texts)}{_END_OF_CALL}"
@@ -133,7 +133,7 @@ class TaggedParser(SteppingParser):
 
     def _read_value(self) -> bool:
         # Only what is new, and what may have begun the end before, can hold it.
-        end = self._waiting.find(_END_OF_VALUE, max(0, self._num_searched - len(_END_OF_VALUE)))
+        end = self._waiting.find(END_OF_VALUE, max(0, self._num_searched - len(END_OF_VALUE)))
         self._num_searched = len(self._waiting)
         if end < 0:
             return False
@@ -141,7 +141,7 @@ class TaggedParser(SteppingParser):
         is_plain = self._parameter in self._plain_names.get(self._function, ())
         self._add_arguments(json.dumps(value, ensure_ascii=False) if is_plain else value)
         self._step = self._read_parameter
-        self._waiting = self._waiting[end + len(_END_OF_VALUE) :]
+        self._waiting = self._waiting[end + len(END_OF_VALUE) :]
         return True
 
     def _read_behind(self) -> bool:
@@ -157,17 +157,17 @@ class TaggedParser(SteppingParser):
 def _argument(parameter: Parameter) -> Part:
     head = Literal(f"{_PARAMETER}{parameter.name}>\n")
     if parameter.type == "string":
-        return sequence(head, TextBefore(_END_OF_VALUE))
+        return sequence(head, TextBefore(END_OF_VALUE))
     if _is_plain(parameter):
-        texts = Choice(tuple(Verbatim(text + _END_OF_VALUE) for text in parameter.choices))
+        texts = Choice(tuple(Verbatim(text + END_OF_VALUE) for text in parameter.choices))
         return sequence(head, texts)
-    return sequence(head, JsonText(parameter.schema), Literal(_END_OF_VALUE))
+    return sequence(head, JsonText(parameter.schema), Literal(END_OF_VALUE))
 
 
 def _is_plain(parameter: Parameter) -> bool:
     choices = parameter.choices
     return parameter.type == "string" or (
-        bool(choices) and not any(_END_OF_VALUE in text or not text for text in choices)
+        bool(choices) and not any(END_OF_VALUE in text or not text for text in choices)
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.constraints.calls import prepare_calls, prepare_tool
+from service.constraints.completion import completion
 from service.constraints.spec import OutputKind, OutputSpec
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.hermes import HERMES
@@ -244,6 +245,25 @@ def test_schemas_that_only_together_take_long_to_compile_are_refused() -> None:
     with pytest.raises(UnsupportedSchema, match="multipleOf") as refused:
         prepare_calls(of(2), HERMES, {})
     assert refused.value.param == "tools"
+
+
+@ALL
+@pytest.mark.parametrize("before", ["", 'He said "yes. '])
+def test_calls_that_are_cut_anywhere_are_completed(form: ToolFormat, before: str) -> None:
+    """Also behind a text whose quotes do not come in pairs."""
+    if before and "" in form.openings:
+        pytest.skip("calls have no mark, and come first or not at all")
+    prototype = matcher(form, use())
+    text = before + form.written([call("get_weather", city="Zoë", days=3)])
+    begun = len(before + (form.openings[0] or form.head("get_weather")))
+    for length in (*range(begun, len(text), 7), text.index("Zoë") + 2):
+        trial, byte_ids = prototype.deep_copy(), [*text[:length].encode()]
+        assert trial.try_consume_tokens(byte_ids) == len(byte_ids)
+        rest = bytes(completion(trial, BYTES, text[:length].encode())).decode()
+        parser = form.parser(use().callable_tools)
+        _, calls = folded([parser.feed(text[:length] + rest), parser.flush()])
+        check = prepare_calls(use(), form, {}).check
+        assert [check(*each) for each in calls] == [None], text[:length] + rest
 
 
 def test_a_call_of_no_tool_fails_the_last_check() -> None:

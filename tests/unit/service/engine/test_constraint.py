@@ -104,12 +104,19 @@ def test_a_constraint_that_fails_ends_its_request_alone() -> None:
     assert ends[other].finish_reason == "length"
 
 
-def test_a_defect_in_one_requests_sampling_ends_no_other() -> None:
-    class Broken(Pattern):
-        def consume(self, token_id: int) -> None:
-            raise ZeroDivisionError
+class _BrokenMask(Pattern):
+    def fill(self, bits: Bits) -> bool:
+        raise ZeroDivisionError
 
-    broken, other = _held(Broken({3})), make_request([1, 2], max_tokens=4)
+
+class _BrokenSampling(Pattern):
+    def consume(self, token_id: int) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("kind", [_BrokenMask, _BrokenSampling])
+def test_a_defect_in_one_requests_constraint_ends_no_other(kind: type[Pattern]) -> None:
+    broken, other = _held(kind({3})), make_request([1, 2], max_tokens=4)
     engine = Engine(SlotRunner(num_slots=2))
     outputs = run_to_end(engine, [broken, other])
     assert [output.failed for output in outputs if output.request is broken] == [True]

@@ -314,6 +314,7 @@ async def test_what_changes_nothing_is_accepted_and_told(app: Litestar) -> None:
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": [{"type": "web_search"}]}, "tools[0].type", "invalid_value"),
     ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name", "invalid_value"),
+    ({"tools": [{"type": "function", "name": "f\n"}]}, "tools[0].name", "invalid_value"),
     (
         {"tools": [{"type": "function", "name": "f", "parameters": {"not": {}}}]},
         "tools[0].parameters",
