@@ -25,6 +25,10 @@ _SECONDS = {
 }
 
 
+_FOREVER_S = 100 * 365 * 86_400.0
+"""What is further away is how Ollama writes that something never ends."""
+
+
 def print_json(content: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
 
@@ -67,11 +71,11 @@ def since(moment: datetime) -> str:
     return f"{span[:1].upper()}{span[1:]} ago"
 
 
-def until(moment: datetime | None) -> str:
-    """How long it is until then; None is never."""
-    if moment is None:
-        return "Forever"
+def until(moment: datetime) -> str:
+    """How long it is until then."""
     left_s = (moment - datetime.now(UTC)).total_seconds()
+    if left_s >= _FOREVER_S:
+        return "Forever"
     if left_s <= 0:
         return "Stopping..."
     span = time_span(left_s)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 
-from service.cli.arguments import VerbParser, stated_settings
+from service.cli.arguments import VerbParser
 from service.cli.client.service import LoadedModel, running_service
 from service.cli.models import short_id
 from service.cli.output import amount_of_bytes, print_json, print_table, until
-from service.errors import ModelNotFound, PackageCorrupt
-from service.store.packages import Store
 
 _HEAD = ("name", "id", "size", "processor", "context", "until")
 
@@ -24,8 +21,7 @@ class _Listing(msgspec.Struct, frozen=True):
 def run(arguments: Sequence[str]) -> int:
     """The exit status, 0; NoServer if none answers."""
     options = parser().parse_args(arguments)
-    store = Store(stated_settings().models_folder)
-    models = [_identified(model, store) for model in running_service().loaded()]
+    models = running_service().loaded()
     if options.json:
         print_json(_Listing(models))
     else:
@@ -37,13 +33,6 @@ def parser() -> VerbParser:
     parser = VerbParser("ps", __doc__)
     parser.add_json()
     return parser
-
-
-def _identified(model: LoadedModel, store: Store) -> LoadedModel:
-    """With its digest, where the service's store is the one of this machine."""
-    with suppress(ModelNotFound, PackageCorrupt):
-        return msgspec.structs.replace(model, digest=store.find(model.name).id)
-    return model
 
 
 def _row(model: LoadedModel) -> tuple[str, ...]:

@@ -122,8 +122,7 @@ def _pulled(service: Service, settings: Settings, model: str, address: Address) 
     except ModelNotFound:
         if not address.is_here:
             raise
-    device = service.health().device
-    export_model(Store(settings.models_folder), model, ["--for", device])
+    export_model(Store(settings.models_folder), model, ["--for", service.device()])
     try:
         return service.describe(model)
     except ModelNotFound:

@@ -159,7 +159,7 @@ def test_an_embedding_model_prints_a_vector(retort: CommandLine) -> None:
 
 
 def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) -> None:
-    assert "reasoning effort" in retort.refusal("run", QUICK, "--think", QUESTION)
+    assert "does not think" in retort.refusal("run", QUICK, "--think", QUESTION)
     assert "ravity is" in retort.output("run", QUICK, "--think=false", QUESTION)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pytest
 
 from service.cli.chat.answering import rates
@@ -69,8 +70,10 @@ def test_settings_reach_the_request(capsys: pytest.CaptureFixture[str]) -> None:
         set_command(session, command)
     session.turns.append(Turn("user", "Hi"))
     asked = chat_request(session.ask())
-    assert (asked.temperature, asked.max_tokens, asked.stop) == (0.5, 7, ("A", "B"))
-    assert (asked.repetition_penalty, asked.reasoning_effort) == (1.5, "low")
+    assert asked.options == Parameters(
+        temperature=0.5, num_predict=7, stop=("A", "B"), repeat_penalty=1.5
+    )
+    assert (asked.think, asked.format) == ("low", msgspec.Raw(b'"json"'))
     assert [turn.role for turn in asked.messages] == ["system", "user"]
     assert asked.keep_alive == "5m"
     assert session.verbose
@@ -121,6 +124,6 @@ def test_rates_are_those_of_the_durations() -> None:
     assert "prompt eval rate:     -" in rates(Stats(0, 0, 0, 0, 0, 0))
 
 
-def test_unlimited_is_no_limit() -> None:
-    asked = chat_request(Session("m", parameters=Parameters(num_predict=-1, seed=-1)).ask())
-    assert asked == chat_request(Session("m").ask())
+def test_what_is_not_set_is_left_to_the_service() -> None:
+    asked = msgspec.to_builtins(chat_request(Session("m").ask()))
+    assert asked == {"model": "m", "messages": []}

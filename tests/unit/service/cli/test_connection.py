@@ -44,7 +44,7 @@ def test_no_service_is_told_with_what_to_do() -> None:
     address = Address("127.0.0.1", port)
     assert not address.is_served()
     with pytest.raises(NoServer, match=r"retort serve.*RETORT_HOST.*OLLAMA_HOST"):
-        Service(address).health()
+        Service(address).device()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_no_service_is_told_with_what_to_do() -> None:
 )
 def test_errors_of_both_dialects_are_understood(body: str) -> None:
     with _answering(_refusal(400, body)) as address, pytest.raises(CommandError, match=r"^Bad\.$"):
-        Service(address).health()
+        Service(address).device()
 
 
 def test_an_unknown_model_can_be_told_from_other_refusals() -> None:
@@ -65,7 +65,7 @@ def test_a_key_that_is_missing_is_told_with_its_variable() -> None:
         _answering(_refusal(401, '{"error": "No key."}')) as address,
         pytest.raises(CommandError, match="RETORT_API_KEY"),
     ):
-        Service(address).health()
+        Service(address).device()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_key_that_is_missing_is_told_with_its_variable() -> None:
 )
 def test_what_is_no_answer_is_one_line(reply: bytes) -> None:
     with _answering(reply) as address, pytest.raises(NoServer, match="broke off"):
-        Service(address).health()
+        Service(address).device()
 
 
 def test_what_is_listened_on_everywhere_is_reached_here() -> None:

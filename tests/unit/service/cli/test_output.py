@@ -51,7 +51,7 @@ def test_moments_are_told_from_now() -> None:
     assert since(now + timedelta(hours=1)) == "Less than a second ago"
     assert until(now + timedelta(minutes=5)) == "4 minutes from now"
     assert until(now - timedelta(seconds=1)) == "Stopping..."
-    assert until(None) == "Forever"
+    assert until(now + timedelta(days=365 * 200)) == "Forever"
 
 
 def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
