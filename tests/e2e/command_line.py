@@ -106,6 +106,10 @@ class Terminal:
         self.type(f"{line}\n")
         return self.until(f"\n{prompt}").removesuffix(prompt).replace("\r", "").partition("\n")[2]
 
+    def rest(self) -> str:
+        """What has been shown and not been looked at yet."""
+        return self._seen
+
     def status(self) -> int:
         """Of the ended process; what it still shows is read."""
         deadline = time.monotonic() + _LIMIT_S

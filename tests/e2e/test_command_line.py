@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from openai import OpenAI
 from service.store.names import ModelName
 from service.store.packages import Package
 from tests.conftest import MODEL
-from tests.e2e.command_line import CommandLine, names_in
+from tests.e2e.command_line import COMMAND, ROOT, CommandLine, names_in
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
 from tests.unit.service.processes import running
 
@@ -198,6 +201,21 @@ def test_a_modelfile_that_is_not_there_and_a_name_that_is_none_are_told(
     assert "cannot be read" in alone.refusal("create", "x", "-f", tmp_path / "nothing")
     assert "cannot name a model" in alone.refusal("create", "a b", "-f", "-", stdin="FROM x")
     assert "cannot name a model" in alone.refusal("cp", MODEL, "con")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no shell with pipes to close")
+def test_a_reader_that_has_seen_enough_is_no_error(alone: CommandLine) -> None:
+    command = f"{shlex.join([*COMMAND, 'show', MODEL, '--json'])} | true"
+    finished = subprocess.run(
+        ["sh", "-c", command],
+        cwd=ROOT,
+        env=alone.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.stderr == ""
 
 
 def test_wrong_usage_has_status_2(alone: CommandLine) -> None:

@@ -131,6 +131,28 @@ def test_what_was_typed_comes_back_in_the_next_session(retort: CommandLine) -> N
         terminal.until("Set 'nowordwrap' mode.")
 
 
+@at_a_terminal
+@pytest.mark.parametrize("is_served", [True, False])
+def test_ctrl_c_ends_a_single_answer_and_the_command(
+    retort: CommandLine, tmp_path: Path, is_served: bool
+) -> None:
+    command_line = retort if is_served else CommandLine(retort.models, tmp_path)
+    story = ("run", MODEL, "Tell me a very long story about a fox.")
+    with command_line.terminal(*story) as terminal:
+        terminal.until(" ")
+        terminal.type("\x03")
+        assert terminal.status() == 130
+        assert "Traceback" not in terminal.rest()
+
+
+@at_a_terminal
+def test_a_context_of_ones_own_can_be_set(chat: Terminal) -> None:
+    chat.ask("/set parameter num_ctx 32")
+    assert "context holds 32" in chat.ask("word " * 60)
+    chat.ask("/set parameter num_ctx 128")
+    assert "ravity is" in chat.ask(QUESTION)
+
+
 def test_a_prompt_on_the_command_line_is_answered_once(retort: CommandLine) -> None:
     assert "ravity is" in retort.output("run", QUICK, QUESTION)
     finished = retort.run("run", QUICK, "--verbose", "--keepalive", "1m", *QUESTION.split())

@@ -126,4 +126,4 @@ def test_rates_are_those_of_the_durations() -> None:
 
 def test_what_is_not_set_is_left_to_the_service() -> None:
     asked = msgspec.to_builtins(chat_request(Session("m").ask()))
-    assert asked == {"model": "m", "messages": []}
+    assert asked == {"model": "m", "messages": [], "options": {}}
