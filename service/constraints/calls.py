@@ -10,7 +10,8 @@ import msgspec
 from service.constraints.guard import check_together
 from service.constraints.json_types import Json
 from service.constraints.lark import SPACE, LarkWriter, pattern
-from service.constraints.prepare import SchemaOptions, one_of_as_any_of, prepare_schema
+from service.constraints.prepare import SchemaOptions, prepare_schema
+from service.constraints.relaxing import one_of_as_any_of
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 from service.dialogue.tools.format import ToolFormat

@@ -10,7 +10,7 @@ import msgspec
 from service.constraints.closing import close_objects
 from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
 from service.constraints.json_types import Json
-from service.constraints.relaxing import pointers_of, relax_schema
+from service.constraints.relaxing import one_of_as_any_of, pointers_of, relax_schema
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 
@@ -95,15 +95,3 @@ def _json_form(
     spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace, coerces_one_of)
     valid_under = one_of_as_any_of(schema) if coerces_one_of else schema
     return PreparedForm(spec, lambda text: validate_text(text, valid_under))
-
-
-def one_of_as_any_of(schema: Json) -> Json:
-    """The schema with each `oneOf` taken for an `anyOf`."""
-    if isinstance(schema, list):
-        return [one_of_as_any_of(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        "anyOf" if key == "oneOf" and isinstance(value, list) else key: one_of_as_any_of(value)
-        for key, value in schema.items()
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -41,6 +41,28 @@ def pointers_of(keyword: str, schema: Json) -> Sequence[str]:
     """Where a schema that has passed the guard has that keyword."""
     nodes = GraphBuilder(read_document(schema)).build()
     return [pointer_of((node.trail, keyword)) for node in nodes if keyword in node.keywords]
+
+
+def one_of_as_any_of(schema: Json) -> Json:
+    """A schema that has passed the guard with each `oneOf` taken for an `anyOf`."""
+    nodes = GraphBuilder(read_document(schema)).build()
+    return _coerced(schema, {id(node.keywords) for node in nodes if "oneOf" in node.keywords})
+
+
+def _coerced(value: Json, coerced: Collection[int]) -> Json:
+    """`coerced` are the identities of the schemas with a `oneOf`; what else has that name, such
+    as a property or part of a constant, stays."""
+    if isinstance(value, list):
+        return [_coerced(item, coerced) for item in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: _coerced(item, coerced) for key, item in value.items()}
+    if id(value) in coerced:
+        alternatives: Json = {"anyOf": copy.pop("oneOf")}
+        met = copy.get("allOf", [])
+        assert isinstance(met, list), "the guard knows its shape"
+        copy["allOf"] = [*met, alternatives]
+    return copy
 
 
 @dataclass(slots=True)

@@ -329,4 +329,26 @@ def test_alternatives_that_may_overlap_are_taken_for_any_of_when_relaxed() -> No
     schema = {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
     prepared = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="p", relaxes=True)
     assert prepared.relaxed == ["p#/oneOf"]
-    assert "anyOf" in json.loads(prepared.tool.parameters)
+    assert json.loads(prepared.tool.parameters)["allOf"] == [{"anyOf": schema["oneOf"]}]
+
+
+def test_what_is_beside_alternatives_or_only_called_so_stays() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"anyOf": [{"type": "string"}], "oneOf": [{"maxLength": 3}, {"maxLength": 5}]},
+            "oneOf": {"const": {"oneOf": [1]}},
+        },
+        "required": ["oneOf"],
+    }
+    tool = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="p", relaxes=True).tool
+    wanted = ToolUse((tool,), frozenset({"f"}), must_call=True)
+    check, forced = prepare_calls(wanted, HERMES, {}).check, matcher(HERMES, wanted)
+    for arguments, is_valid in (
+        ({"a": "abcde", "oneOf": {"oneOf": [1]}}, True),
+        ({"a": "ab", "oneOf": {"anyOf": [1]}}, False),
+        ({"a": 5, "oneOf": {"oneOf": [1]}}, False),
+        ({"a": "abcdef", "oneOf": {"oneOf": [1]}}, False),
+    ):
+        assert allows(forced, HERMES.written([call("f", **arguments)])) is is_valid
+        assert (check("f", json.dumps(arguments)) is None) is is_valid
