@@ -122,7 +122,7 @@ def test_errors_have_the_classes_of_the_client(claude: Anthropic) -> None:
             model=MODEL,
             max_tokens=1,
             messages=CAPITAL,
-            tools=[{"name": "f", "input_schema": {"type": "object"}}],
+            tools=[{"name": "f", "input_schema": {"type": "object", "not": {}}}],
         ),
     ):
         with pytest.raises(anthropic.BadRequestError):
