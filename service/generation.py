@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from service.dialogue.answer import AnswerReader, CallDelta
-from service.dialogue.reasoning import CLOSE, ReasoningSplitter
+from service.dialogue.styles.style import ModelStyle
+from service.dialogue.styles.tags import THINK
 from service.engine.async_engine import AsyncEngine, Tokens, TokenStream
 from service.engine.constraint import ConstraintError
 from service.engine.request import FinishReason, Logprobs
@@ -50,6 +51,9 @@ class TextDelta:
         return not shows and self.finish_reason is None
 
 
+_THINK = ModelStyle(THINK)
+
+
 class Generation:
     """A completion that is running. Iterate over it once; abort it when nobody reads it.
 
@@ -66,8 +70,10 @@ class Generation:
         token_bytes: TokenBytes,
         options: GenerationOptions,
         metrics: GenerationMetrics | None = None,
+        style: ModelStyle = _THINK,
     ) -> None:
-        """`metrics` are told how it went once it is over."""
+        """`metrics` are told how it went once it is over; `style` is that of the model's answers,
+        which counts where thoughts are to come apart."""
         self.num_prompt_tokens = len(stream.request.prompt_token_ids)
         self.num_output_tokens = 0
         self.num_reasoning_tokens = 0
@@ -83,7 +89,8 @@ class Generation:
             at_text_start=not options.continues_text,
         )
         self._stops = StopStrings(options.stop)
-        self._reader = _reader(options)
+        self._marks = style.marks if options.splits_reasoning else {}
+        self._reader = _reader(options, style)
         self._checks = LastChecks(options.form, options.calls)
         self._num_decoded_chars = 0
         self._num_shown_chars = 0
@@ -235,10 +242,12 @@ class Generation:
     def _feed(self, token_id: int) -> bool:
         """Whether a stop string was completed, of which none counts before there are enough
         tokens."""
+        if token_id in self._marks:
+            return self._mark(self._marks[token_id])
         piece, stopped = self._detokenizer.feed([token_id]), False
         self._num_decoded_chars += len(piece)
-        if self._reader.is_calling:
-            # A stop string cuts the text, not the arguments of a call.
+        if self._reader.is_calling or self._reader.is_between:
+            # A stop string cuts the text, neither the arguments of a call nor what is between.
             piece = self._stops.flush() + piece
         elif self.num_output_tokens > self._options.min_tokens:
             piece, stopped = self._stops.feed(piece)
@@ -246,10 +255,18 @@ class Generation:
         self.num_reasoning_tokens += self._reader.feed(piece)
         return stopped
 
+    def _mark(self, mark: str) -> bool:
+        """As `_feed`, for a token that is no text and tells texts apart."""
+        stopped = self._flush()
+        if not stopped:
+            self.num_reasoning_tokens += self._reader.mark(mark)
+        return stopped
+
     def _complete(self, token_ids: Sequence[int]) -> None:
         """Takes tokens that are neither of the model nor counted. Thoughts end before them."""
-        if token_ids and self._reader.is_inside:
-            self._reader.feed(self._detokenizer.flush() + CLOSE)
+        if token_ids and (self._reader.is_inside or self._reader.is_between):
+            self._reader.feed(self._detokenizer.flush())
+            self._reader.end_thoughts()
         piece = self._detokenizer.feed(token_ids)
         self._num_shown_chars += len(piece)
         self._reader.feed(piece)
@@ -281,9 +298,9 @@ class Generation:
         return held[:num_shown]
 
 
-def _reader(options: GenerationOptions) -> AnswerReader:
-    splits = options.splits_reasoning
-    splitter = ReasoningSplitter(starts_inside=options.starts_in_reasoning) if splits else None
+def _reader(options: GenerationOptions, style: ModelStyle) -> AnswerReader:
+    splits, starts_inside = options.splits_reasoning, options.starts_in_reasoning
+    splitter = style.style.splitter(starts_inside=starts_inside) if splits else None
     calls = options.calls
     if calls is None:
         return AnswerReader(splitter)

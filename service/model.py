@@ -20,7 +20,9 @@ from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
 from service.dialogue.opening import Opening
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
-from service.dialogue.reasoning import OPEN, opens_thoughts
+from service.dialogue.styles.start import Start
+from service.dialogue.styles.style import Frame, ModelStyle
+from service.dialogue.styles.tags import THINK
 from service.dialogue.template import ChatTemplate
 from service.dialogue.tools.format import ToolFormat
 from service.engine.async_engine import AsyncEngine
@@ -78,9 +80,9 @@ class LoadedModel:
             self.tokenizer = _read_tokenizer(package)
             self._template = _read_template(package, self.tokenizer)
             runner = self._load_runner(package, provider, settings)
-        self._dialogue = Dialogue(self._template)
+        self._set_dialogue()
         self._compiler = ConstraintCompiler(
-            lambda: _constraint_tokenizer(self.manifest, self.tokenizer)
+            lambda: _constraint_tokenizer(self.manifest, self.tokenizer, self._eos_ids)
         )
         self._opening = Opening()
         self.parameters = Parameters()
@@ -95,6 +97,17 @@ class LoadedModel:
         """Ends what runs with ShuttingDown, and the threads, and frees sessions and KV memory."""
         await self.engine.close()
         await asyncio.to_thread(self._compiler.close)
+
+    def _set_dialogue(self) -> None:
+        """What follows from the chat template."""
+        self._dialogue = Dialogue(self._template, self.control_ids)
+        self._style = ModelStyle.of(self._dialogue.style or THINK, self.control_ids)
+
+    @property
+    def _eos_ids(self) -> Sequence[int]:
+        """What ends an answer: the model's own tokens, and those of its style."""
+        own = self.manifest.tokens.eos
+        return [*own, *sorted(self._style.stop_ids.difference(own))]
 
     def _load_runner(self, package: Package, provider: Provider, settings: Settings) -> Runner:
         num_slots = settings.slots if provider.slot_views else 1
@@ -143,7 +156,7 @@ class LoadedModel:
         )
         if overrides.template is not None:
             derived._template = _derived_template(package, self.tokenizer, overrides.template)
-            derived._dialogue = Dialogue(derived._template)
+            derived._set_dialogue()
         derived.system_fingerprint = _derived_fingerprint(self.system_fingerprint, overrides)
         return derived
 
@@ -152,17 +165,27 @@ class LoadedModel:
     ) -> ChatPrompt:
         """The prompt of a chat. Raises RequestError if the template refuses the messages."""
         segments = self._dialogue.render(self._opening.before(messages), options)
-        text = "".join(segment.text for segment in segments)
+        token_ids = self.tokenizer.encode_segments(segments)
+        style = self._dialogue.style
+        if style is None:
+            return ChatPrompt(token_ids)
+        start = style.start("".join(part.text for part in segments if not part.literal))
         return ChatPrompt(
-            self.tokenizer.encode_segments(segments),
-            may_reason=self._template.writes_thoughts,
-            starts_in_reasoning=self._template.writes_thoughts and opens_thoughts(text),
+            token_ids,
+            may_reason=start is not Start.TEXT,
+            starts_in_reasoning=start is Start.THOUGHTS,
         )
 
     @property
     def may_reason(self) -> bool:
         """Whether the chat template knows of thoughts before an answer."""
-        return self._template.writes_thoughts
+        return self._dialogue.style is not None
+
+    @property
+    def frame(self) -> Frame | None:
+        """What its answers are put together from, if every part of them is marked."""
+        style = self._dialogue.style
+        return style.frame if style is not None and style.frame.is_marked else None
 
     @property
     def tool_format(self) -> ToolFormat:
@@ -213,7 +236,14 @@ class LoadedModel:
             for choice in range(options.num_choices)
         ]
         return [
-            Generation(self.engine, stream, self.tokenizer.token_bytes, options, self.metrics)
+            Generation(
+                self.engine,
+                stream,
+                self.tokenizer.token_bytes,
+                options,
+                self.metrics,
+                self._style,
+            )
             for stream in self.engine.submit(requests)
         ]
 
@@ -227,16 +257,21 @@ class LoadedModel:
         if options.form is None:
             return None
         constraint = options.form.constraint.begin()
+        if self.frame is not None:
+            return constraint  # which has thoughts in it
+        thoughts = self._style.style.frame.thoughts
         if options.starts_in_reasoning:
-            return BehindThoughts(constraint, self.token_bytes)
-        opening_id = self.tokenizer.id_of(OPEN) if options.splits_reasoning else None
+            return BehindThoughts(constraint, self.token_bytes, close=thoughts.after)
+        opening_id = self.tokenizer.id_of(thoughts.before) if options.splits_reasoning else None
         if opening_id is None:
             return constraint
-        return BehindThoughts(constraint, self.token_bytes, opening_id=opening_id)
+        return BehindThoughts(
+            constraint, self.token_bytes, close=thoughts.after, opening_id=opening_id
+        )
 
     def _request(self, prompt: Sequence[int], options: GenerationOptions, choice: int) -> Request:
         left = self.context_length - len(prompt)
-        own = frozenset[int]() if options.ignore_eos else frozenset(self.manifest.tokens.eos)
+        own = frozenset[int]() if options.ignore_eos else frozenset(self._eos_ids)
         return Request(
             self.engine.new_id(),
             prompt,
@@ -291,13 +326,15 @@ def _read_tokenizer(package: Package) -> Tokenizer:
     return tokenizer
 
 
-def _constraint_tokenizer(manifest: Manifest, tokenizer: Tokenizer) -> LLTokenizer:
+def _constraint_tokenizer(
+    manifest: Manifest, tokenizer: Tokenizer, eos_ids: Sequence[int]
+) -> LLTokenizer:
     return build_tokenizer(
         tokenizer.token_bytes,
         tokenizer.encode_plain,
         vocab_size=manifest.architecture.vocab_size,
         special_ids=tokenizer.control_ids,
-        eos_ids=manifest.tokens.eos,
+        eos_ids=eos_ids,
     )
 
 

@@ -10,6 +10,7 @@ from service.constraints.spec import OutputSpec
 from service.dialogue.answer import CallDelta
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.dialogue.styles.style import Frame
 from service.dialogue.tools.format import ToolFormat
 from service.engine.constraint import CompiledConstraint
 from service.engine.request import FinishReason, Logprobs
@@ -115,6 +116,11 @@ class Model(Protocol):
     @property
     def tool_format(self) -> ToolFormat:
         """How the model writes calls."""
+        ...
+
+    @property
+    def frame(self) -> Frame | None:
+        """What its answers are put together from, if every part of them is marked."""
         ...
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -34,26 +34,30 @@ class AskedForm:
         """Raises UnsupportedSchema for what cannot be enforced."""
         return await off_loop_if_large(self.num_bytes, lambda: self.prepare(self.options))
 
-    async def compiled(self, model: Model, *, completes: bool = False) -> OutputForm:
-        """With `completes` JSON that is cut is closed.
+    async def compiled(
+        self, model: Model, *, completes: bool = False, behind: str | None = None
+    ) -> OutputForm:
+        """With `completes` JSON that is cut is closed; `behind` is the grammar of what comes before
+        it.
 
         Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
         """
         form = await self.prepared()
         try:
-            constraint = await model.compile(form.spec)
+            constraint = await model.compile(replace(form.spec, behind=behind))
         except UnsupportedSchema:
             if form.looser is None:
                 raise
             form = form.looser
-            constraint = await model.compile(form.spec)
+            constraint = await model.compile(replace(form.spec, behind=behind))
         return OutputForm(constraint, form.check, completes, form.relaxed)
 
 
 async def output_form(
-    asked: AskedForm | None, model: Model, *, completes: bool | None
+    asked: AskedForm | None, model: Model, *, completes: bool | None, behind: str | None = None
 ) -> OutputForm | None:
-    """What an answer is held to, None for free text; `completes` is `complete_on_length`.
+    """What an answer is held to, None for free text; `completes` is `complete_on_length`, and
+    `behind` the grammar of what comes before the answer's text.
 
     Raises RequestError if there is no JSON to complete, and what `AskedForm.compiled` does.
     """
@@ -62,7 +66,9 @@ async def output_form(
             "'complete_on_length' needs an answer that is held to JSON.",
             param="complete_on_length",
         )
-    return None if asked is None else await asked.compiled(model, completes=bool(completes))
+    if asked is None:
+        return None
+    return await asked.compiled(model, completes=bool(completes), behind=behind)
 
 
 def schema_form(source: bytes, param: str, *, coerces_one_of: bool = False) -> AskedForm:

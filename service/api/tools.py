@@ -11,13 +11,14 @@ from service.api.facade import Model
 from service.api.forms import AskedForm, output_form
 from service.api.work import off_loop_if_large
 from service.constraints.calls import PreparedCalls, prepare_calls, prepare_tool
+from service.constraints.frames import AnswerFrame
 from service.constraints.prepare import PreparedForm
 from service.constraints.spec import OutputKind
 from service.dialogue.prompt import ChatPrompt
 from service.dialogue.tools.either import CallsOrContent
 from service.dialogue.tools.format import CallParser
 from service.dialogue.tools.tool import NO_PARAMETERS, Tool, ToolUse
-from service.errors import RequestError, UnsupportedSchema
+from service.errors import RequestError, UnsupportedParameter, UnsupportedSchema
 from service.options import CallForm, OutputForm
 
 MAX_TOOLS = 128
@@ -82,8 +83,15 @@ async def answer_forms(
 
     Raises UnsupportedSchema, RequestError, and what `Model.compile` does.
     """
+    frame = None if model.frame is None else AnswerFrame(model.frame, prompt.start)
     if tools is None:
-        return AnswerForms(await output_form(content, model, completes=completes))
+        behind = None if frame is None else frame.before_text(model.control_ids)
+        return AnswerForms(await output_form(content, model, completes=completes, behind=behind))
+    if frame is not None and completes:
+        raise UnsupportedParameter(
+            "The model's answers can be closed only where no tool may be called.",
+            param="complete_on_length",
+        )
     prepared = await off_loop_if_large(tools.num_bytes, tools.prepared)
     if content is None:
         return await _compiled(prepared, None, model, prompt, completes=bool(completes))
@@ -117,6 +125,7 @@ async def _compiled(
             model.control_ids,
             follows_thoughts=prompt.may_reason,
             content=None if content is None else content.spec,
+            frame=None if model.frame is None else AnswerFrame(model.frame, prompt.start),
         ),
     )
     constraint = await model.compile(calls.spec)

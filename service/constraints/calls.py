@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from service.constraints.frames import AnswerFrame, spanned
 from service.constraints.guard import check_together
 from service.constraints.json_types import Json
 from service.constraints.lark import SPACE, LarkWriter, pattern
@@ -14,6 +15,7 @@ from service.constraints.prepare import SchemaOptions, prepare_schema
 from service.constraints.relaxing import one_of_as_any_of
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
+from service.dialogue.styles.start import Start
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.tool import Tool, ToolUse
 from service.errors import RequestError, UnsupportedSchema
@@ -68,21 +70,25 @@ def prepare_calls(
     *,
     follows_thoughts: bool = False,
     content: OutputSpec | None = None,
+    frame: AnswerFrame | None = None,
 ) -> PreparedCalls:
     """The grammar of answers that may call the tools of `use`, which are prepared.
 
     `control_ids` are the model's tokens that are no text, by spelling. Text that is no call must
     be the JSON that `content` describes, if that is not None. Where calls must come, those that
-    `follows_thoughts` may have lines free before them.
+    `follows_thoughts` may have lines free before them. With a `frame` the grammar is that of all
+    its parts.
 
     Raises UnsupportedSchema where calls could not be told from such JSON, and for schemas that
-    are too much together.
+    are too much together, and RequestError where no call can come any more.
     """
     divided = [tool.parameters for tool in use.callable_tools if "multipleOf" in tool.parameters]
     check_together(map(msgspec.json.decode, divided), param=PARAM)
-    grammar = _Answers(use, form, LarkWriter(control_ids)).grammar(
-        content, follows_thoughts=follows_thoughts
-    )
+    answers = _Answers(use, form, LarkWriter(control_ids))
+    if frame is None:
+        grammar = answers.grammar(content, follows_thoughts=follows_thoughts)
+    else:
+        grammar = answers.framed(content, frame)
     schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
     may_be_empty = not use.must_call and content is None
     spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
@@ -112,6 +118,22 @@ class _Answers:
             answer = self._calls_or_text()
         return self.writer.grammar(answer)
 
+    def framed(self, content: OutputSpec | None, frame: AnswerFrame) -> str:
+        """Nothing stands without its marks, so that calls cannot be taken for text."""
+        body = f"{self.writer.text()}?" if content is None else self.writer.json_of(content)
+        if frame.start is Start.TEXT:
+            if self.use.must_call:
+                raise RequestError(
+                    "This model cannot call in a message that is being continued.",
+                    param="continue_final_message",
+                )
+            return self.writer.grammar(body)
+        calls = " | ".join(self._opened(opening) for opening in self.form.openings)
+        answers = f"{frame.preambles(self.writer)} ({calls})"
+        if not self.use.must_call:
+            answers += f" | {spanned(self.writer, frame.frame.text, body)}"
+        return self.writer.grammar(f"{frame.thoughts(self.writer)} ({answers})")
+
     def _opened(self, opening: str, space: str = "") -> str:
         """Calls and what announces them."""
         calls = self._calls(after_space=bool(space) and not opening)
@@ -134,18 +156,15 @@ class _Answers:
     def _calls_or_text(self) -> str:
         """Text that holds no mark of calls, or text, a mark and calls."""
         but = self._but_no_calls()
-        answers = [f"{self._text(but)}?"]
+        answers = [f"{self.writer.text(but)}?"]
         for opening in self.form.openings:
             if not opening:
                 answers.append(self._calls(after_space=True))
             elif self.writer.is_control(opening):
-                answers.append(f"{self._text(but)}? {self._opened(opening)}")
+                answers.append(f"{self.writer.text(but)}? {self._opened(opening)}")
             else:
                 answers.append(f"{self._ended_by(opening, but)} {self._calls()}")
         return " | ".join(answers)
-
-    def _text(self, but: str) -> str:
-        return self.writer.terminal(r"/(.|\n)+/" + but)
 
     def _ended_by(self, mark: str, but: str = "") -> str:
         return self.writer.terminal(rf"/(.|\n)*{pattern(mark)}/" + but, is_lazy=True)

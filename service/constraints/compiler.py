@@ -11,13 +11,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import llguidance
 import numpy as np
 
+from service.constraints.following import CompiledFollowing
 from service.constraints.json_options import json_options
 from service.constraints.matcher import CompiledConstraint
 from service.constraints.spec import OutputKind, OutputSpec
+from service.engine.constraint import CompiledConstraint as Compiled
 from service.errors import Overloaded, UnsupportedSchema
 
 _NUM_THREADS = 2
@@ -37,10 +40,10 @@ class ConstraintCompiler:
         self._tokenizer: llguidance.LLTokenizer | None = None
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
-        self._cache: OrderedDict[OutputSpec, CompiledConstraint] = OrderedDict()
+        self._cache: OrderedDict[OutputSpec, Compiled] = OrderedDict()
         self._num_waiting = 0
 
-    async def compile(self, spec: OutputSpec) -> CompiledConstraint:
+    async def compile(self, spec: OutputSpec) -> Compiled:
         """The constraint that `spec` describes, which the guard has let pass.
 
         Raises UnsupportedSchema for what cannot be enforced, Overloaded if too many wait for
@@ -73,7 +76,14 @@ class ConstraintCompiler:
             self._pool = _deep_threads()
         return self._pool
 
-    def _compile(self, spec: OutputSpec) -> CompiledConstraint:
+    def _compile(self, spec: OutputSpec) -> Compiled:
+        if spec.behind is None:
+            return self._compile_one(spec)
+        before = OutputSpec(OutputKind.GRAMMAR, spec.behind, spec.param)
+        behind = self._compile_one(replace(spec, behind=None))
+        return CompiledFollowing(self._compile_one(before), behind)
+
+    def _compile_one(self, spec: OutputSpec) -> CompiledConstraint:
         with self._lock:
             if self._tokenizer is None:
                 self._tokenizer = self._make_tokenizer()

@@ -56,6 +56,10 @@ class LarkWriter:
         ]
         return " ".join(parts)
 
+    def text(self, but: str = "") -> str:
+        """Any text, of which at least one character is there and no control token is one."""
+        return self.terminal(r"/(.|\n)+/" + but)
+
     def terminal(self, body: str, *, is_lazy: bool = False) -> str:
         """A lexeme; a lazy one ends as soon as it can."""
         return self._rule(body, "lazy[lazy]" if is_lazy else "TEXT")
@@ -71,6 +75,9 @@ class LarkWriter:
                 return quoted(text)
             case JsonText(schema):
                 return self.json(schema)
+            case TextBefore(end) if self.is_control(end):
+                spelled = rf" & ~/(.|\n)*{pattern(end)}(.|\n)*/"
+                return f"{self.text(spelled)}? {self.literal(end)}"
             case TextBefore(end):
                 return self.terminal(rf"/(.|\n)*{pattern(end)}/", is_lazy=True)
             case Sequence(parts):

@@ -22,7 +22,8 @@ class OutputSpec:
     Between the tokens of JSON may stand what the pattern `whitespace` matches; without one there
     is a space behind commas and colons, and nothing else. With `coerces_one_of` an answer may
     match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
-    `may_be_empty`: no output at all is one. `param` is the request's field that errors name.
+    `may_be_empty`: no output at all is one. `behind` is a grammar of what comes before all that.
+    `param` is the request's field that errors name.
     """
 
     kind: OutputKind
@@ -31,3 +32,4 @@ class OutputSpec:
     whitespace: str | None = None
     coerces_one_of: bool = False
     may_be_empty: bool = False
+    behind: str | None = None

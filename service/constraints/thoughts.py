@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from service.dialogue.reasoning import CLOSE
 from service.engine.bitmask import Bits, allow
 from service.engine.constraint import Constraint
 
@@ -19,8 +18,8 @@ class _Where(Enum):
 class BehindThoughts:
     """A Constraint that holds once the thoughts of a reasoning model have ended.
 
-    The output begins inside them; or, with an `opening_id`, either with that token and thoughts
-    or with what is constrained.
+    Thoughts end with `close`. The output begins inside them; or, with an `opening_id`, either
+    with that token and thoughts or with what is constrained.
     """
 
     def __init__(
@@ -28,10 +27,12 @@ class BehindThoughts:
         constraint: Constraint,
         token_bytes: Callable[[int], bytes],
         *,
+        close: str,
         opening_id: int | None = None,
     ) -> None:
         self._constraint = constraint
         self._token_bytes = token_bytes
+        self._close = close.encode()
         self._opening_id = opening_id
         self._where = _Where.INSIDE if opening_id is None else _Where.BEFORE
         self._tail = b""
@@ -66,6 +67,6 @@ class BehindThoughts:
 
     def _think(self, written: bytes) -> None:
         text = self._tail + written
-        self._tail = text[-len(CLOSE) :]
-        if CLOSE.encode() in text:
+        self._tail = text[-len(self._close) :]
+        if self._close in text:
             self._where = _Where.BEHIND

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.dialogue.reasoning import ReasoningSplitter, Split
+from service.dialogue.styles.style import Split, Splitter
 from service.dialogue.tools.call_ids import OPENAI_IDS
 from service.dialogue.tools.format import CallParser, CallPiece, Parsed
 from service.dialogue.tools.tool import ToolCall
@@ -50,7 +50,7 @@ class AnswerReader:
 
     def __init__(
         self,
-        splitter: ReasoningSplitter | None = None,
+        splitter: Splitter | None = None,
         parser: CallParser | None = None,
         new_call_id: Callable[[], str] = OPENAI_IDS.new,
     ) -> None:
@@ -67,6 +67,11 @@ class AnswerReader:
         return self._splitter is not None and self._splitter.is_inside
 
     @property
+    def is_between(self) -> bool:
+        """Whether what comes next only says what follows."""
+        return self._splitter is not None and self._splitter.is_between
+
+    @property
     def is_calling(self) -> bool:
         """Whether the answer's text is over, and calls come."""
         return self._parser is not None and self._parser.is_calling
@@ -79,6 +84,18 @@ class AnswerReader:
         was_inside = self._splitter.is_inside
         self._split(self._splitter.feed(text))
         return was_inside or self._splitter.is_inside
+
+    def mark(self, token: str) -> bool:
+        """The same with a control token, one of the marks of the splitter's style."""
+        assert self._splitter is not None
+        was_inside = self._splitter.is_inside
+        self._split(self._splitter.mark(token))
+        return was_inside or self._splitter.is_inside
+
+    def end_thoughts(self) -> None:
+        """What comes next is the answer, whatever the model has written so far."""
+        if self._splitter is not None:
+            self._split(self._splitter.end_thoughts())
 
     def take(self, *, is_last: bool) -> AnswerParts:
         """What has gathered since the last time."""
@@ -99,7 +116,11 @@ class AnswerReader:
 
     def _split(self, split: Split) -> None:
         self._reasoning.append(split.reasoning)
-        self._read(split.content)
+        if self._splitter is None or not self._splitter.tells_calls:
+            self._read(split.content)
+            return
+        self._content.append(split.content)
+        self._read(split.calls)
 
     def _read(self, content: str) -> None:
         if self._parser is None:

@@ -15,7 +15,6 @@ from jinja2.exceptions import SecurityError
 from service.dialogue.budget import Budget
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, TemplateOptions
-from service.dialogue.reasoning import CLOSE
 from service.dialogue.sandbox import BUDGET, Sandbox, TemplateRefusedError
 from service.dialogue.shield import Shield, control_pattern
 from service.dialogue.template_values import message_value, texts_of, tool_value
@@ -59,11 +58,6 @@ class ChatTemplate:
         if self._template is not None:
             self._probe()
 
-    @property
-    def writes_thoughts(self) -> bool:
-        """Whether the template knows the tags between which reasoning models think."""
-        return CLOSE in self.source
-
     def knows(self, variable: str) -> bool:
         """Whether the template asks for `variable`."""
         return re.search(rf"\b{re.escape(variable)}\b", self.source) is not None
@@ -93,8 +87,7 @@ class ChatTemplate:
             **self._tokens,
             **dict(options.variables),
             "messages": [
-                message_value(message, shield.hide, arguments_are_text=options.arguments_are_text)
-                for message in (*messages[:-1], last)
+                message_value(message, shield.hide, options) for message in (*messages[:-1], last)
             ],
             "tools": [tool_value(tool, shield.hide) for tool in options.tools] or None,
             "documents": None,

@@ -10,19 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from service.dialogue.message import Message
+from service.dialogue.prompt import TemplateOptions
 from service.dialogue.tools.tool import Tool, ToolCall
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 Hide: TypeAlias = Callable[[str], str]
 
 
-def message_value(message: Message, hide: Hide, *, arguments_are_text: bool) -> dict[str, Value]:
+def message_value(message: Message, hide: Hide, options: TemplateOptions) -> dict[str, Value]:
     """A message by the names that templates know its parts by."""
-    texts = (("role", message.role), ("content", message.content), *_optional(message))
+    texts = (
+        ("role", message.role),
+        ("content", message.content),
+        *_optional(message, options.thoughts_key),
+    )
     value: dict[str, Value] = {name: hide(text) for name, text in texts}
     if message.tool_calls:
         value["tool_calls"] = [
-            _call_value(call, hide, arguments_are_text=arguments_are_text)
+            _call_value(call, hide, arguments_are_text=options.arguments_are_text)
             for call in message.tool_calls
         ]
     return value
@@ -41,7 +46,7 @@ def texts_of(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str
     """Every text that came with the request, escapes in JSON among them resolved."""
     for message in messages:
         yield from (message.role, message.content)
-        yield from (text for _, text in _optional(message))
+        yield from (text for _, text in _optional(message, ""))
         for call in message.tool_calls:
             yield from (call.id, call.name, call.arguments)
             yield from _texts_in(json.loads(call.arguments))
@@ -50,10 +55,10 @@ def texts_of(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str
         yield from _texts_in(json.loads(tool.parameters))
 
 
-def _optional(message: Message) -> list[tuple[str, str]]:
+def _optional(message: Message, thoughts_key: str) -> list[tuple[str, str]]:
     fields = (
         ("name", message.name),
-        ("reasoning_content", message.reasoning),
+        (thoughts_key, message.reasoning),
         ("tool_call_id", message.tool_call_id),
     )
     return [(name, text) for name, text in fields if text is not None]

@@ -10,6 +10,7 @@ from service.dialogue.tools.fenced import FENCED
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.functionary import FUNCTIONARY
 from service.dialogue.tools.granite import GRANITE
+from service.dialogue.tools.harmony import HARMONY
 from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
 from service.dialogue.tools.mistral import MISTRAL_ARGS, MISTRAL_LIST, MISTRAL_SPACED_LIST
@@ -27,6 +28,7 @@ class _Mark:
 
 
 _NATIVE = (
+    _Mark(("<|channel|>commentary", "functions."), HARMONY),
     _Mark(("[TOOL_CALLS]", "[ARGS]"), MISTRAL_ARGS),
     _Mark(("[TOOL_CALLS] [",), MISTRAL_SPACED_LIST),
     _Mark(("[TOOL_CALLS]",), MISTRAL_LIST),

@@ -90,3 +90,8 @@ class ToolFormat(Protocol):
     def arguments_are_text(self) -> bool:
         """Whether the model's template takes a past call's arguments as JSON and not as a value."""
         ...
+
+    @property
+    def takes_one_call(self) -> bool:
+        """Whether the model's template takes no message with several calls."""
+        ...

@@ -28,6 +28,7 @@ class JsonCalls:
     closing: str = ""
     call_ids: CallIds = OPENAI_IDS
     arguments_are_text: bool = False
+    takes_one_call: bool = False
 
     def head(self, name: str) -> str:
         return self.before_name + name + self.before_arguments

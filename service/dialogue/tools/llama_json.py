@@ -9,4 +9,5 @@ LLAMA_JSON = JsonCalls(
     before_arguments='", "parameters": ',
     after_arguments="}",
     separator="; ",
+    takes_one_call=True,
 )

@@ -27,6 +27,7 @@ class Pythonic:
     name = "pythonic"
     openings = ("",)
     arguments_are_text = False
+    takes_one_call = False
 
     def head(self, name: str) -> str:
         return f"[{name}("

@@ -48,6 +48,7 @@ class Tagged:
     name = "tagged"
     openings = (_OPENING,)
     arguments_are_text = False
+    takes_one_call = False
 
     def head(self, name: str) -> str:
         return f"{_FUNCTION}{name}>"

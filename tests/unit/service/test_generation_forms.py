@@ -63,7 +63,7 @@ async def answered(
     held_to = compiled(schema)
     constraint: Constraint = held_to.begin()
     if options.starts_in_reasoning:
-        constraint = BehindThoughts(constraint, TOKEN_BYTES.written)
+        constraint = BehindThoughts(constraint, TOKEN_BYTES.written, close="</think>")
     runner = ScriptRunner(script, end=END, vocab_size=VOCAB_SIZE)
     async with running_engine(runner) as engine:
         request = Request(

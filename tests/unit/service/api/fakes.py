@@ -14,6 +14,7 @@ from service.constraints.spec import OutputSpec
 from service.dialogue.answer import CallDelta
 from service.dialogue.message import Message
 from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
+from service.dialogue.styles.style import Frame
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.hermes import HERMES
 from service.engine.constraint import Constraint
@@ -177,6 +178,7 @@ class FakeModel:
     may_reason: bool = False
     infill: bool = False
     tool_format: ToolFormat = HERMES
+    frame: Frame | None = None
     control_ids: Mapping[str, int] = field(default_factory=dict)
     mean_logprobs: Sequence[float] = (0.0,)
     compiled: list[OutputSpec] = field(default_factory=list)

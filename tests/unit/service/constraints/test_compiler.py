@@ -237,7 +237,7 @@ async def test_thoughts_are_free_until_they_end(
     compiler: ConstraintCompiler, small: Tokenizer
 ) -> None:
     inner = (await compiler.compile(OutputSpec(OutputKind.REGEX, "[0-9]{2}", "x"))).begin()
-    state = BehindThoughts(inner, small.token_bytes.written)
+    state = BehindThoughts(inner, small.token_bytes.written, close="</think>")
     bits = new_bits(small.vocab_size)
     for token_id in small.encode_plain("hm </thin k></think>"):
         assert not state.fill(bits)
@@ -256,7 +256,7 @@ async def test_thoughts_may_come_first_if_their_token_does(
     written = small.token_bytes.written
     bits = new_bits(small.vocab_size)
     for thinks in (True, False):
-        state = BehindThoughts(compiled.begin(), written, opening_id=opening)
+        state = BehindThoughts(compiled.begin(), written, close="</think>", opening_id=opening)
         assert state.forced() == ()
         assert state.fill(bits)
         assert all(bits[i // 32] >> (i % 32) & 1 for i in (opening, digit))

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dialogue.reasoning import ReasoningSplitter, opens_thoughts
+from service.dialogue.styles.start import Start
+from service.dialogue.styles.tags import THINK
 
 
 def _split(pieces: Sequence[str], *, starts_inside: bool = False) -> tuple[str, str]:
-    splitter = ReasoningSplitter(starts_inside=starts_inside)
+    splitter = THINK.splitter(starts_inside=starts_inside)
     splits = [*(splitter.feed(piece) for piece in pieces), splitter.flush()]
     return "".join(s.reasoning for s in splits), "".join(s.content for s in splits)
 
@@ -37,8 +38,8 @@ def test_thoughts_are_split_from_the_answer(text: str, reasoning: str, content: 
 
 
 def test_a_prompt_may_have_opened_the_thoughts() -> None:
-    assert opens_thoughts("<|im_start|>assistant\n<think>\n")
-    assert not opens_thoughts("<think>\n\n</think>\n\n")
+    assert THINK.start("<|im_start|>assistant\n<think>\n") is Start.THOUGHTS
+    assert THINK.start("<think>\n\n</think>\n\n") is Start.ANSWER
     assert _split(["hm", "</th", "ink>", " yes"], starts_inside=True) == ("hm", "yes")
     assert _split(["no end"], starts_inside=True) == ("no end", "")
 

@@ -1,0 +1,1 @@
+"""How models tell thoughts, text and calls apart in an answer."""
