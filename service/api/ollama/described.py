@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from service.api.ollama.model_schema import Details, Info, ModelEntry, ShownModel
-from service.dialogue.reasoning import CLOSE
+from service.dialogue.styles.detect import tells_of_thoughts
 from service.errors import PackageCorrupt
 from service.modelfile.printing import (
     chat_template,
@@ -79,7 +79,7 @@ def capabilities_of(package: AnyPackage) -> list[str]:
         with suppress(PackageCorrupt):
             template = chat_template(package)
     converses = ["tools"] if template else []
-    thinks = ["thinking"] if template and CLOSE in template else []
+    thinks = ["thinking"] if template and tells_of_thoughts(template) else []
     return ["completion", *converses, *thinks]
 
 

@@ -22,3 +22,8 @@ def style_of(template: str, control_tokens: Collection[str]) -> Style | None:
     if all(mark in template and mark in control_tokens for mark in harmony):
         return HARMONY_STYLE
     return next((tags for tags in _TAGS if tags.close in template), None)
+
+
+def tells_of_thoughts(template: str) -> bool:
+    """Whether models with this chat template think, whatever their vocabulary."""
+    return style_of(template, HARMONY_STYLE.marks) is not None

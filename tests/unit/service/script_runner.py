@@ -26,6 +26,9 @@ class ScriptRunner(Runner):
         self._end = end
         self.vocab_size = vocab_size
 
+    def close(self) -> None:
+        pass
+
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         pass
 
