@@ -6,7 +6,7 @@ Norms of queries and keys are nodes before it, since the CPU's kernel has none.
 
 from __future__ import annotations
 
-from export.decoder.builder import CONTRIB, INT32, INT64, Attribute, Dim, GraphBuilder
+from export.decoder.builder import CONTRIB, INT32, Attribute, Dim, GraphBuilder
 from export.decoder.norms import norm
 from export.decoder.parts import Attention, Norm, RopeSpec
 from export.decoder.rope import rope_tables
@@ -33,32 +33,8 @@ def add_rope_tables(graph: GraphBuilder, attention: Attention, context_length: i
             graph.floats(name, table)
 
 
-def declare_whole_sequences(graph: GraphBuilder) -> None:
-    """In place of a cache, for a graph that reads each sequence at once: all rows are taken for as
-    long as the longest, since no token sees the padding behind its row.
-
-    `attention_mask` int64 `[B, S]` is one where a row has a token, and the longest row has S.
-    """
-    mask = graph.input("attention_mask", INT64, ["batch", "sequence"])
-    last, first = graph.integers(-1), graph.integers(0)
-    lengths = graph.node("ReduceSum", [mask, last], "lengths", keepdims=0)
-    longest = graph.node("ReduceMax", [lengths, first], "longest", keepdims=1)
-    ones = graph.node("ReduceMax", [mask, last], "rows", keepdims=0)
-    ends = graph.node("Sub", [graph.node("Mul", [ones, longest], "ends"), graph.integers(1)], "end")
-    graph.node("Cast", [ends], "seqlens_k", to=INT32)
-    total = graph.node("Squeeze", [longest, first], "total")
-    graph.node("Cast", [total], "total_sequence_length", to=INT32)
-
-
 def write_attention(
-    graph: GraphBuilder,
-    writer: LayerWriter,
-    attention: Attention,
-    layer: int,
-    name: str,
-    x: str,
-    *,
-    keeps_cache: bool = True,
+    graph: GraphBuilder, writer: LayerWriter, attention: Attention, layer: int, name: str, x: str
 ) -> str:
     """What the heads of `layer` gather for `x`: `[B, S, query_size]`."""
     kind = attention.layers[layer]
@@ -66,8 +42,7 @@ def write_attention(
     inputs = [qkv, "", ""]
     if attention.norms is not None:
         inputs = _normed(graph, writer, attention, layer, name, qkv)
-    parts = ("key", "value") if keeps_cache else ()
-    inputs += [f"past_key_values.{layer}.{part}" for part in parts] or ["", ""]
+    inputs += [f"past_key_values.{layer}.{kind}" for kind in ("key", "value")]
     inputs += ["seqlens_k", "total_sequence_length"]
     if kind.rope is not None:
         inputs += _table_names(_ropes(attention).index(kind.rope))
@@ -76,7 +51,7 @@ def write_attention(
     graph.nodes(
         "GroupQueryAttention",
         inputs,
-        [f"{name}.attended", *(f"present.{layer}.{part}" for part in parts)],
+        [f"{name}.attended", f"present.{layer}.key", f"present.{layer}.value"],
         domain=CONTRIB,
         **_attributes(attention, layer),
     )

@@ -9,12 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.decoder.attention import (
-    add_rope_tables,
-    declare_cache,
-    declare_whole_sequences,
-    write_attention,
-)
+from export.decoder.attention import add_rope_tables, declare_cache, write_attention
 from export.decoder.blocks import Weight
 from export.decoder.builder import INT64, Dim, GraphBuilder
 from export.decoder.experts import write_experts
@@ -37,8 +32,6 @@ class Layers:
     graph: GraphBuilder
     spec: DecoderSpec
     writer: LayerWriter
-    keeps_cache: bool = True
-    """Whether keys and values come in and go out; else sequences are read whole."""
 
     def start(self, embedding: Weight | None) -> str:
         """Declares the inputs, the cache's outputs among them, and embeds the tokens; without an
@@ -48,10 +41,7 @@ class Layers:
         else:
             shape: list[Dim] = ["batch", "sequence", self.spec.hidden_size]
             self.graph.input("inputs_embeds", self.graph.float_type, shape)
-        if self.keeps_cache:
-            declare_cache(self.graph, self.spec.attention)
-        else:
-            declare_whole_sequences(self.graph)
+        declare_cache(self.graph, self.spec.attention)
         add_rope_tables(self.graph, self.spec.attention, self.spec.context_length)
         if embedding is None:
             return "inputs_embeds"
@@ -63,13 +53,7 @@ class Layers:
         norms = self.spec.norms
         residual, x = self.add(f"{name}_norm", norms.before_attention, layer, residual, branch)
         return residual, write_attention(
-            self.graph,
-            self.writer,
-            self.spec.attention,
-            layer,
-            name,
-            x,
-            keeps_cache=self.keeps_cache,
+            self.graph, self.writer, self.spec.attention, layer, name, x
         )
 
     def finish(self, layer: int, residual: str, attended: str) -> tuple[str, str]:

@@ -1,12 +1,15 @@
-"""The graph of a decoder that reads whole sequences and continues none.
+"""The graph of a decoder that reads sequences and continues none.
 
-Inputs and outputs (B rows, S tokens of the longest of them, D the hidden size):
+Inputs and outputs beside a decoder's own (B rows, S tokens of the longest of them, D the hidden
+size):
 
-    input_ids            int64 [B, S]
-    attention_mask       int64 [B, S]         one where a row has a token; padding is behind them
     last_hidden_state    float32 [B, S, D]    what the last norm gives
     logits               float32 [B, 1]       instead of it, where there is a score: that of the
                                               last token of each row
+    attention_mask       int64 [B, S]         then: one where a row has a token
+
+Padding is behind a row's tokens, none of which sees it: `seqlens_k` may say of all rows that they
+are as long as the longest. A cache takes a sequence that is read in chunks, alone.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import onnx
 
 from export.checkpoints.base import Tensor
 from export.decoder.blocks import DenseWeight, Weight
-from export.decoder.builder import FLOAT, GraphBuilder
+from export.decoder.builder import FLOAT, INT64, GraphBuilder
 from export.decoder.graph import fit_to_target
 from export.decoder.layers import Layers
 from export.decoder.linear import linear
@@ -47,7 +50,7 @@ def build_reader(
     spec, target = weights.spec, Target.CPU
     graph = GraphBuilder(tensors, target.dtype)
     stored = WeightOnly(weights, precision, Storing(target, spec.hidden_size, precision), on_matrix)
-    layers = Layers(graph, spec, stored, keeps_cache=False)
+    layers = Layers(graph, spec, stored)
     residual, branch = layers.start(stored.vocabulary(weights.embedding())), ""
     for layer in range(spec.num_layers):
         residual, attended = layers.attend(layer, residual, branch)
@@ -75,7 +78,7 @@ def _last_tokens(graph: GraphBuilder) -> str:
     A product with it picks that token's features as they are.
     """
     start, end, axis = graph.integers(1), graph.integers(1 << 31), graph.integers(-1)
-    mask = "attention_mask"
+    mask = graph.input("attention_mask", INT64, ["batch", "sequence"])
     others = graph.node("Slice", [mask, start, end, axis], "mask.others")
     none = graph.node(
         "Sub", [graph.node("ReduceMax", [mask, axis], "mask.one"), start], "mask.none"

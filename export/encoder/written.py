@@ -39,22 +39,36 @@ class WrittenGraph:
         """All `rows` in one batch: `[S, hidden_size]` of each one's own tokens, or its logit."""
         length = max(len(row.token_ids) for row in rows)
         shape = (len(rows), length)
-        feeds = {
+        feeds: dict[str, NDArray[np.generic]] = {
             "input_ids": np.full(shape, self._pad_id, np.int64),
             "attention_mask": np.zeros(shape, np.int64),
             "token_type_ids": np.zeros(shape, np.int64),
             "position_ids": np.tile(np.arange(length), (len(rows), 1)),
+            "seqlens_k": np.full(len(rows), length - 1, np.int32),
+            "total_sequence_length": np.array(length, np.int32),
         }
+        inputs = self._session.get_inputs()
         for index, row in enumerate(rows):
             end = len(row.token_ids)
             feeds["input_ids"][index, :end] = row.token_ids
             feeds["attention_mask"][index, :end] = 1
             feeds["token_type_ids"][index, :end] = row.type_ids
-        known = {value.name: feeds[value.name] for value in self._session.get_inputs()}
-        output = self._session.run(None, known)[0]
+        known = {
+            value.name: feeds[value.name] if value.name in feeds else _empty(value.shape, len(rows))
+            for value in inputs
+        }
+        names = [value.name for value in self._session.get_outputs()]
+        name = next(name for name in names if not name.startswith("present."))
+        (output,) = self._session.run([name], known)
         if output.ndim == 2:
             return list(output)
         return [output[index, : len(row.token_ids)] for index, row in enumerate(rows)]
+
+
+def _empty(shape: Sequence[int | str], num_rows: int) -> Floats:
+    """A cache of no tokens: `[B, heads, 0, size]`."""
+    _, heads, _, size = shape
+    return np.zeros((num_rows, int(heads), 0, int(size)), np.float32)
 
 
 class WrittenEncoder:

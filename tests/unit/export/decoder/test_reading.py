@@ -73,8 +73,8 @@ def test_rounded_weights_stay_near(tmp_path: Path, precision: Precision, smalles
 def test_the_graph_is_small_and_holds_no_head(tmp_path: Path) -> None:
     read(tmp_path, SPECS["untied"], random_checkpoint(SPECS["untied"]), ROWS[:1])
     graph = onnx.load(tmp_path / "model.onnx", load_external_data=False).graph
-    assert [value.name for value in graph.input] == ["input_ids", "attention_mask"]
-    assert [value.name for value in graph.output] == ["last_hidden_state"]
+    assert "last_hidden_state" in [value.name for value in graph.output]
+    assert "logits" not in [value.name for value in graph.output]
     assert not [each.name for each in graph.initializer if each.name.startswith("head")]
 
 
