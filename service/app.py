@@ -19,7 +19,7 @@ from service.api.ollama.embed import embed, embed_prompt
 from service.api.ollama.generate import generate
 from service.api.ollama.models import list_running, list_tags, show_model, tell_version
 from service.api.ollama.pull import pull
-from service.api.ollama.stored import copy, delete_model, push
+from service.api.ollama.stored import copy, delete_model, find_blob, push, upload_blob
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding
@@ -77,6 +77,8 @@ _ROUTES = [
     delete_model,
     pull,
     push,
+    find_blob,
+    upload_blob,
     greet,
     report_health,
     report_metrics,

@@ -12,6 +12,7 @@ RetortError
 │   ├── Forbidden             403
 │   ├── ModelNotFound         404
 │   ├── ModelInUse            409  its files are held open, which Windows does not let go of
+│   ├── BlobNotFound          404  a file that would have had to be uploaded
 │   ├── ResponseNotFound      404  a response that is not, or no longer, stored
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
@@ -116,6 +117,11 @@ class ModelNotFound(RequestError):
 class ModelInUse(RequestError):
     status = 409
     code = "model_in_use"
+
+
+class BlobNotFound(RequestError):
+    status = 404
+    code = "blob_not_found"
 
 
 class ResponseNotFound(RequestError):

@@ -15,6 +15,7 @@ from export.pipeline import DOWNLOADS
 from service.store.packages import Store
 from service.store.verify import verify_store
 from tests.conftest import CACHE, MODEL
+from tests.e2e.clients.node import Node
 from tests.e2e.conftest import copy_folder
 from tests.unit.service.processes import ServerProcess, running
 
@@ -22,6 +23,7 @@ QUESTION = "What is the capital of France? Answer in one sentence."
 ASK = [{"role": "user", "content": QUESTION}]
 GREEDY = {"temperature": 0, "num_predict": 24}
 EMBEDDER = "all-minilm"
+SCRIPT = Path(__file__).parent / "clients" / "node_ollama.mjs"
 
 
 def add(a: int, b: int) -> int:
@@ -346,3 +348,8 @@ def test_an_unknown_model_is_a_404(ollama: Client) -> None:
 
 def verify_all(root: Path) -> None:
     assert not [found for found in verify_store(Store(root)) if found.problem]
+
+
+def test_every_check_of_the_javascript_client_passes(node: Node, own_server: ServerProcess) -> None:
+    output = node.run(SCRIPT, f"http://127.0.0.1:{own_server.port}")
+    assert output.count("passed: ") == 10

@@ -33,6 +33,7 @@ _EVENTS: Final = "text/event-stream"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _PATHS: Final = {
     "model": "The model's name, which may hold slashes.",
+    "digest": "The sha256 of a file.",
     "response_id": "The id of a response that is still stored.",
 }
 

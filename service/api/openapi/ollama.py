@@ -38,7 +38,7 @@ from service.api.ollama.schema import (
 )
 from service.api.openapi.failures import ANY, BODY, CHANGE, ENCODING, FIND, GENERATION
 from service.api.openapi.operation import Body, Errors, Method, Operation
-from service.errors import ExportFailed, NotSupported, Overloaded, ShuttingDown
+from service.errors import BlobNotFound, ExportFailed, NotSupported, Overloaded, ShuttingDown
 
 
 def _row(
@@ -134,5 +134,13 @@ OLLAMA_OPERATIONS: Final = (
         Body(PullRequest, PULL),
         streams=True,
     ),
+    _row(
+        "get",
+        "/api/blobs/{digest}",
+        "Ask whether a file was uploaded, which none can be",
+        None,
+        (*ANY, BlobNotFound),
+    ),
+    _row("post", "/api/blobs/{digest}", "Files cannot be uploaded", None, (*ANY, NotSupported)),
     _row("post", "/api/push", "Models cannot be pushed", Progress, (*ANY, NotSupported)),
 )

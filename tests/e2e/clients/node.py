@@ -1,4 +1,4 @@
-"""The official Node client, installed once, and a Node that is new enough for it."""
+"""The official Node clients, installed once, and a Node that is new enough for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-_CLIENT = "openai@7"
+_CLIENTS = {"openai": "openai@7", "ollama": "ollama@0.6"}
 _NODE = "node@22"
 _MIN_MAJOR = 22
 _UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
@@ -19,7 +19,7 @@ _UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNRE
 
 @dataclass(frozen=True)
 class Node:
-    """A Node and the folder in which it finds the client."""
+    """A Node and the folder in which it finds the clients."""
 
     binary: Path
     folder: Path
@@ -28,7 +28,7 @@ class Node:
         """What the script writes; it must end well."""
         result = subprocess.run(
             [str(self.binary), str(script), *arguments],
-            env={**os.environ, "NODE_OPENAI": str(self.folder)},
+            env={**os.environ, "NODE_CLIENTS": str(self.folder)},
             capture_output=True,
             text=True,
             timeout=120,
@@ -47,8 +47,11 @@ def installed_node(folder: Path) -> Node:
     own = system is None or _major(system) < _MIN_MAJOR
     if not folder.is_dir():
         unfinished = folder.with_suffix(".unfinished")
-        _install(npm, unfinished, [_CLIENT, *([_NODE] if own else [])])
+        _install(npm, unfinished, [*_CLIENTS.values(), *([_NODE] if own else [])])
         unfinished.rename(folder)
+    missing = [_CLIENTS[name] for name in _CLIENTS if not (folder / "node_modules" / name).is_dir()]
+    if missing:
+        _install(npm, folder, missing)
     binary = folder / "node_modules" / ".bin" / "node" if own or system is None else Path(system)
     assert _major(str(binary)) >= _MIN_MAJOR
     return Node(binary, folder)

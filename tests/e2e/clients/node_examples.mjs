@@ -1,11 +1,11 @@
 // The calls that users of local models start from, in JavaScript.
 //
-// `node node_examples.mjs URL`; the client is found in the folder that NODE_OPENAI names.
+// `node node_examples.mjs URL`; the client is found in the folder that NODE_CLIENTS names.
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 
-const folder = `${process.env.NODE_OPENAI}/node_modules/openai`;
+const folder = `${process.env.NODE_CLIENTS}/node_modules/openai`;
 const { default: OpenAI } = await import(pathToFileURL(`${folder}/index.mjs`).href);
 
 const openai = new OpenAI({ baseURL: process.argv[2], apiKey: "ollama" });

@@ -2,12 +2,12 @@
 //
 // `node node_openai.mjs URL GUARDED_URL KEY` makes all checks against two servers of the default
 // model and an embedder: one that asks for no key, and a guarded one that asks for KEY, runs one
-// request and lets none wait. The client is found in the folder that NODE_OPENAI names.
+// request and lets none wait. The client is found in the folder that NODE_CLIENTS names.
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 
-const folder = `${process.env.NODE_OPENAI}/node_modules/openai`;
+const folder = `${process.env.NODE_CLIENTS}/node_modules/openai`;
 const { default: OpenAI } = await import(pathToFileURL(`${folder}/index.mjs`).href);
 
 const MODEL = "smollm2:135m";

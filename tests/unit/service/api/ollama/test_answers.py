@@ -361,3 +361,40 @@ async def test_what_curl_sends_is_taken_for_json_unless_a_page_has_sent_it(
 
 async def asyncio_turn() -> None:
     await asyncio.sleep(0)
+
+
+async def test_files_cannot_be_uploaded(app: Litestar) -> None:
+    path = f"/api/blobs/sha256:{'0' * 64}"
+    assert (await request(app, "HEAD", path)).status == 404
+    reply = await request(app, "POST", path, body=b"GGUF")
+    assert (reply.status, list(reply.json())) == (501, ["error"])
+    asked = {"model": "x", "from": "tiny:1b", "files": {"a.gguf": "sha256:0"}}
+    reply = await post_json(app, "/api/create", asked)
+    assert (reply.status, "files" in reply.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"model": "x"}, "from"),
+        ({"from": "tiny:1b"}, "model"),
+        ({"model": "../x", "from": "tiny:1b"}, "model"),
+        ({"model": "x", "from": "/etc/passwd"}, "from"),
+        ({"model": "x", "from": "tiny:1b", "quantize": "q4_0"}, "quantize"),
+        ({"model": "x", "from": "tiny:1b", "adapters": {"a": "b"}}, "adapters"),
+        ({"model": "x", "from": "tiny:1b", "template": "{% if %}"}, "template"),
+        ({"model": "x", "from": "tiny:1b", "parameters": {"num_gpu": 1}}, "parameters.num_gpu"),
+    ],
+)
+async def test_what_no_model_can_be_made_of_is_refused_by_name(
+    app: Litestar, content: dict[str, Any], named: str
+) -> None:
+    reply = await post_json(app, "/api/create", content)
+    assert reply.status == 400
+    assert named in reply.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a b", "~/x", "con", ""])
+async def test_only_names_are_pulled(app: Litestar, name: str) -> None:
+    reply = await post_json(app, "/api/pull", {"model": name})
+    assert (reply.status, list(reply.json())) == (400, ["error"])

@@ -72,7 +72,7 @@ def encoder_url() -> Iterator[str]:
 
 
 # What exports would export whatever names are made up, and nothing can be pushed.
-every_route = _schema(MODEL).exclude(path_regex="/api/(create|pull|push)")
+every_route = _schema(MODEL).exclude(path_regex="/api/(create|pull|push|blobs)")
 routes_of_encoders = _schema(EMBEDDER).include(
     path_regex="/v1/embeddings|rerank|/v1/(de)?tokenize|/api/embed"
 )
