@@ -29,13 +29,22 @@ _STACK_BYTES = 64 << 20
 
 _MAX_WAITING = 64
 _MAX_CACHED = 256
+_MAX_CACHED_CHARS = 16 << 20
+"""Of all sources together; a hundred tools make one of megabytes."""
 
 
 class ConstraintCompiler:
     """Compiles for one model and keeps what was used last. Its methods are for the event loop."""
 
-    def __init__(self, make_tokenizer: Callable[[], llguidance.LLTokenizer]) -> None:
+    def __init__(
+        self,
+        make_tokenizer: Callable[[], llguidance.LLTokenizer],
+        *,
+        max_cached_chars: int = _MAX_CACHED_CHARS,
+    ) -> None:
         """`make_tokenizer` is called once, on a thread, when something is first compiled."""
+        self._max_cached_chars = max_cached_chars
+        self._num_cached_chars = 0
         self._make_tokenizer = make_tokenizer
         self._tokenizer: llguidance.LLTokenizer | None = None
         self._lock = threading.Lock()
@@ -61,15 +70,22 @@ class ConstraintCompiler:
             compiled = await loop.run_in_executor(self._executor(), self._compile, spec)
         finally:
             self._num_waiting -= 1
-        self._cache[spec] = compiled
-        if len(self._cache) > _MAX_CACHED:
-            self._cache.popitem(last=False)
+        self._keep(spec, compiled)
         return compiled
 
     def close(self) -> None:
         """Waits until the threads have ended; what waits for one is cancelled. From any thread."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def _keep(self, spec: OutputSpec, compiled: CompiledConstraint) -> None:
+        """What two requests have compiled at once is kept once."""
+        if spec not in self._cache:
+            self._num_cached_chars += len(spec.source)
+        self._cache[spec] = compiled
+        while len(self._cache) > _MAX_CACHED or self._num_cached_chars > self._max_cached_chars:
+            dropped, _ = self._cache.popitem(last=False)
+            self._num_cached_chars -= len(dropped.source)
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._pool is None:

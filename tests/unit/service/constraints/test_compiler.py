@@ -196,6 +196,21 @@ async def test_the_same_is_compiled_once(compiler: ConstraintCompiler) -> None:
     assert await compiler.compile(schema_spec(FRIENDS, whitespace=ANY_WHITESPACE)) is not first
 
 
+async def test_what_was_used_last_is_kept_while_there_is_room(small: Tokenizer) -> None:
+    """Of sources as long as those of many tools there are fewer."""
+    end = id_of(byte_level(), "<|im_end|>")
+    specs = [schema_spec({"const": f"{index}" * 100}) for index in range(3)]
+    compiler = ConstraintCompiler(
+        lambda: constraint_tokenizer(small, end), max_cached_chars=2 * len(specs[0].source)
+    )
+    first, second, _ = [await compiler.compile(spec) for spec in specs]
+    assert await compiler.compile(specs[1]) is second
+    assert await compiler.compile(specs[0]) is not first
+    longer = schema_spec({"const": "x" * 1000})
+    assert await compiler.compile(longer) is not await compiler.compile(longer)
+    compiler.close()
+
+
 async def test_outputs_do_not_share_their_state(
     compiler: ConstraintCompiler, small: Tokenizer
 ) -> None:
