@@ -64,7 +64,7 @@ def test_a_device_that_is_not_there_is_one_line_and_status_1(store: Path) -> Non
 
 
 def test_help_names_every_flag() -> None:
-    result, _ = start_in_vain("--help")
+    result, _ = start_in_vain("serve", "--help")
     assert result.returncode == 0
     for flag in ("--host", "--models", "--device", "--api-key", "--allow-public", "--no-default"):
         assert flag in result.stdout
