@@ -38,43 +38,63 @@ def verify_against_transformers(
 
     Raises ExportError if transformers computes something else, or cannot load the model.
     """
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        return
-    if not source.is_dir() or spec.num_parameters > _MAX_PARAMETERS:
-        return
-    if "quantization_config" in checkpoint.config or not any(source.glob("*.safetensors")):
-        return
-    # transformers chooses among the factors of a LongRoPE by the length of each sequence.
-    alike = replace(spec, context_length=len(prompt))
-    check(_transformers_logits(source, prompt), Reference(alike, checkpoint).logits(prompt))
+    if _is_comparable(source, spec, checkpoint):
+        logits = _alike(spec, checkpoint, prompt).logits(prompt)
+        check(_computed(source, prompt, "AutoModelForCausalLM"), logits)
 
 
-def check(expected: Floats, actual: Floats) -> None:
-    """Raises ExportError if the logits `[S, vocab_size]` are not the same but for rounding."""
+def verify_vectors_against_transformers(
+    source: Path, spec: DecoderSpec, checkpoint: Checkpoint, prompt: list[int]
+) -> None:
+    """As above, of the vectors that a model without a head gives of each token."""
+    if _is_comparable(source, spec, checkpoint):
+        vectors = _alike(spec, checkpoint, prompt).normed(prompt)
+        check(_computed(source, prompt, "AutoModel"), vectors, "numbers")
+
+
+def check(expected: Floats, actual: Floats, noun: str = "logits") -> None:
+    """Raises ExportError if the logits `[S, vocab_size]`, or other numbers of each token, are not
+    the same but for rounding."""
     if expected.shape != actual.shape:
         raise ExportError(
-            f"transformers gives {expected.shape[-1]} logits per token for these weights, "
+            f"transformers gives {expected.shape[-1]} {noun} per token for these weights, "
             f"{actual.shape[-1]} were expected"
         )
     difference = float(np.abs(expected - actual).max() / expected.std())
     if not difference <= _TOLERANCE:
         raise ExportError(
-            f"transformers computes something else from these weights: logits differ by up to "
+            f"transformers computes something else from these weights: {noun} differ by up to "
             f"{difference:.3g} standard deviations, {_TOLERANCE:g} were expected at most"
         )
 
 
-def _transformers_logits(source: Path, token_ids: list[int]) -> Floats:
+def _is_comparable(source: Path, spec: DecoderSpec, checkpoint: Checkpoint) -> bool:
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return False
+    if not source.is_dir() or spec.num_parameters > _MAX_PARAMETERS:
+        return False
+    return "quantization_config" not in checkpoint.config and any(source.glob("*.safetensors"))
+
+
+def _alike(spec: DecoderSpec, checkpoint: Checkpoint, prompt: list[int]) -> Reference:
+    """transformers chooses among the factors of a LongRoPE by the length of each sequence."""
+    return Reference(replace(spec, context_length=len(prompt)), checkpoint)
+
+
+def _computed(source: Path, token_ids: list[int], kind: str) -> Floats:
+    """What transformers' class of that name gives first, of each token."""
     # Imported here, since an export has to work without these two and they take seconds to load.
     import torch  # noqa: PLC0415
-    from transformers import AutoConfig, AutoModelForCausalLM  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(
+            source, local_files_only=True, trust_remote_code=False
+        )
         _tell_older_versions(config)
-        model = AutoModelForCausalLM.from_pretrained(
+        model = getattr(transformers, kind).from_pretrained(
             source,
             config=config,
             dtype=torch.float32,
@@ -89,8 +109,8 @@ def _transformers_logits(source: Path, token_ids: list[int]) -> Floats:
             "export without comparing"
         ) from error
     with torch.inference_mode():
-        logits: Floats = model.eval()(torch.tensor([token_ids])).logits[0].numpy()
-    return logits
+        output: Floats = model.eval()(torch.tensor([token_ids]))[0][0].numpy()
+    return output
 
 
 def _tell_older_versions(config: Any) -> None:  # noqa: ANN401  transformers is not always there

@@ -29,6 +29,7 @@ from export.errors import ExportError
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
 from export.verify_prompt import prompt_ids
+from export.verify_transformers import verify_vectors_against_transformers
 from service.store.manifest import (
     TOKENIZER_NAME,
     EncoderGraphs,
@@ -117,9 +118,13 @@ class EmbedderRecipe:
         (folder / TOKENIZER_NAME).write_bytes(self.tokenizer)
         expected = Expected(self.decoder, self.checkpoint, self.score)
         with progress.step("verifying", unit="token"):
-            return Outcome(
-                verify_reader(folder / GRAPH, expected, self.prompt, self.pad_id, self.precision)
+            summary = verify_reader(
+                folder / GRAPH, expected, self.prompt, self.pad_id, self.precision
             )
+            verify_vectors_against_transformers(
+                self.material.fetched.path, self.decoder, self.checkpoint, self.prompt
+            )
+        return Outcome(summary)
 
     def manifest(self, facts: Facts) -> EncoderManifest:
         spec = self.spec

@@ -24,8 +24,10 @@ from transformers import (
     LlamaTokenizerFast,
 )
 
+from export.decoder.families import read_spec
 from export.decoder.precision import Precision
 from export.encoder.families import EMBEDDING_DECODERS
+from export.errors import ExportError
 from export.pipeline import run
 from export.progress import Progress, Style
 from export.recipe import Job
@@ -90,6 +92,19 @@ def test_scores_are_those_of_transformers(served: Service, tmp_path: Path, famil
     for text, score in zip(TEXTS, scores, strict=True):
         expected = torch.sigmoid(output_of(model, "What is it?" + text)).item()
         assert score == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_config_that_is_read_otherwise_than_transformers_does_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, models = tmp_path / "source", tmp_path / "models"
+    random_model(AutoModel, CONFIGS["qwen3"], source)
+    write_sentence_files(source)
+    wrong = read_spec(CONFIGS["qwen3"] | {"vocab_size": 260, "rope_theta": 100.0})
+    monkeypatch.setattr("export.embedder.recipe.read_spec", lambda _: wrong)
+    with pytest.raises(ExportError, match="transformers computes something else"):
+        export(source, models)
+    assert not (models / "tiny").exists()
 
 
 def test_texts_end_as_transformers_ends_them(tmp_path: Path) -> None:

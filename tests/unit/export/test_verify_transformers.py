@@ -78,7 +78,7 @@ def test_another_vocabulary_is_refused() -> None:
         check(LOGITS, LOGITS[:, :-1])
 
 
-def _fail(source: Path, token_ids: list[int]) -> None:
+def _fail(source: Path, token_ids: list[int], kind: str) -> None:
     pytest.fail("nothing had to be compared")
 
 
@@ -86,7 +86,7 @@ def test_nothing_is_compared_where_transformers_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(verify_transformers, "find_spec", lambda name: None)
-    monkeypatch.setattr(verify_transformers, "_transformers_logits", _fail)
+    monkeypatch.setattr(verify_transformers, "_computed", _fail)
     _verify(TIED)
 
 
@@ -94,7 +94,7 @@ def test_only_folders_of_safetensors_that_fit_into_memory_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_transformers, "find_spec", lambda name: name)
-    monkeypatch.setattr(verify_transformers, "_transformers_logits", _fail)
+    monkeypatch.setattr(verify_transformers, "_computed", _fail)
     checkpoint = open_checkpoint(TIED)
     spec = read_spec(checkpoint.config)
     verify_against_transformers(TIED / "model.gguf", spec, checkpoint, [0])
