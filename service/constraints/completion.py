@@ -12,6 +12,7 @@ from random import Random
 import llguidance
 import numpy as np
 
+from service.dialogue.tools.gemma import FUNCTION_GEMMA, GEMMA4
 from service.dialogue.tools.tagged import END_OF_VALUE
 from service.engine.bitmask import Bits, new_bits
 from service.engine.constraint import ConstraintError
@@ -22,6 +23,7 @@ MAX_TOKENS = 2048
 _NUM_ATTEMPTS = 5
 
 _CLOSING = b"}],:"
+_ENDINGS = (END_OF_VALUE, FUNCTION_GEMMA.quote, GEMMA4.quote)
 _BEGINNING = b'0ntf"[{123456789-.eE+'
 _FILLING = b"a0A-:.@/ " + bytes(byte for byte in range(0x21, 0x7F) if byte not in b'a0A-:.@/"\\')
 _ESCAPED = b'n"\\'
@@ -84,9 +86,14 @@ class _Walk:
         return forced[: self._matcher.validate_tokens(forced)] if forced else []
 
     def _end_of_text(self) -> list[int]:
-        """What ends a text between tags, where that is what there is: JSON never allows it."""
-        ending = self._tokenizer.tokenize_str(END_OF_VALUE)
-        return ending if self._matcher.validate_tokens(ending) == len(ending) else []
+        """What ends a text between tags, where that is what there is: where it may come twice, it
+        is part of a text."""
+        for text in _ENDINGS:
+            ending = self._tokenizer.tokenize_str(text)
+            num_valid = self._matcher.validate_tokens([*ending, *ending])
+            if len(ending) <= num_valid < 2 * len(ending):
+                return ending
+        return []
 
     def _chosen(self) -> int:
         self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)

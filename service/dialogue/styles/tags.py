@@ -29,7 +29,7 @@ class Tags:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        return (self.open, self.close)
+        return (self.open, self.close, *filter(None, (self.text.before, self.text.after)))
 
     @property
     def frame(self) -> Frame:
@@ -96,7 +96,11 @@ class TagSplitter:
         return Split(content=self._without_space(text))
 
     def mark(self, token: str) -> Split:
-        return self.feed(token)
+        if token not in (self._tags.text.before, self._tags.text.after):
+            return self.feed(token)
+        if self._where is _Where.BEFORE:
+            self._where, self._held = _Where.AFTER, ""
+        return Split()
 
     def end_thoughts(self) -> Split:
         return self.feed(self._tags.close) if self.is_inside else Split()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.dialogue.tools.command import COMMAND
 from service.dialogue.tools.deepseek import DEEPSEEK, DEEPSEEK_FENCED
 from service.dialogue.tools.fenced import FENCED
 from service.dialogue.tools.format import ToolFormat
 from service.dialogue.tools.functionary import FUNCTIONARY
+from service.dialogue.tools.gemma import FUNCTION_GEMMA, GEMMA4
 from service.dialogue.tools.granite import GRANITE
 from service.dialogue.tools.harmony import HARMONY
 from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
+from service.dialogue.tools.lm_studio import LM_STUDIO
 from service.dialogue.tools.mistral import MISTRAL_ARGS, MISTRAL_LIST, MISTRAL_SPACED_LIST
 from service.dialogue.tools.phi import PHI_FUNCTOOLS, PHI_TOKENS
-from service.dialogue.tools.pythonic import PYTHONIC
+from service.dialogue.tools.pythonic import LFM2, PYTHONIC
 from service.dialogue.tools.tagged import TAGGED
 
 
@@ -29,6 +32,11 @@ class _Mark:
 
 _NATIVE = (
     _Mark(("<|channel|>commentary", "functions."), HARMONY),
+    _Mark(("<|START_ACTION|>",), COMMAND),
+    _Mark(("<start_function_call>",), FUNCTION_GEMMA),
+    _Mark(("<|tool_call>", "<tool_call|>"), GEMMA4),
+    _Mark(("<|tool_call_start|>",), LFM2),
+    _Mark(("[TOOL_REQUEST]",), LM_STUDIO),
     _Mark(("[TOOL_CALLS]", "[ARGS]"), MISTRAL_ARGS),
     _Mark(("[TOOL_CALLS] [",), MISTRAL_SPACED_LIST),
     _Mark(("[TOOL_CALLS]",), MISTRAL_LIST),

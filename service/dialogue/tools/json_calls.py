@@ -34,7 +34,7 @@ class JsonCalls:
         return self.before_name + name + self.before_arguments
 
     def calls(self, tools: Sequence[Tool], *, at_most_one: bool) -> Part:
-        call = Choice(tuple(self._call(tool) for tool in tools))
+        call = Choice(tuple(self.call(tool) for tool in tools))
         others = Repeated(sequence(Literal(self.separator), call))
         first = sequence(Literal(self.before_calls), call)
         return sequence(first, *(() if at_most_one else (others,)), Literal(self.closing))
@@ -53,7 +53,12 @@ class JsonCalls:
     def known_call_id(self, call_id: str) -> str:
         return self.call_ids.known(call_id)
 
-    def _call(self, tool: Tool) -> Part:
+    def name_in(self, head: str) -> str:
+        """The name in what stands before a call's arguments."""
+        return head.removeprefix(self.before_calls).removeprefix(self.before_name)
+
+    def call(self, tool: Tool) -> Part:
+        """One call."""
         return sequence(
             Literal(self.head(tool.name)),
             JsonText(tool.parameters),
@@ -90,8 +95,7 @@ class JsonCallParser(SteppingParser):
         head, found, arguments = self._waiting.partition(self._form.before_arguments)
         if not found:
             return False
-        name = head.removeprefix(self._form.before_calls).removeprefix(self._form.before_name)
-        self._begin_call(name)
+        self._begin_call(self._form.name_in(head))
         self._step, self._waiting, self._span = self._read_arguments, arguments, JsonSpan()
         return True
 

@@ -1,4 +1,5 @@
-"""Calls as a list of Python's: `[f(a=1, b="x"), g()]`. Llama 3.2 and 4, and others told so.
+"""Calls as a list of Python's: `[f(a=1, b="x"), g()]`. Llama 3.2 and 4, others told so, and LFM2
+between two tokens.
 
 Values are written as in JSON, but for True, False and None. Where a schema says more than which
 parameters there are, the arguments are one object behind `**`.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from service.dialogue.tools.call_ids import OPENAI_IDS
 from service.dialogue.tools.json_span import JsonSpan
@@ -21,13 +23,20 @@ from service.dialogue.tools.value_span import ValueSpan
 _JSON_OF = {"True": "true", "False": "false", "None": "null"}
 
 
+@dataclass(frozen=True, slots=True)
 class Pythonic:
-    """A ToolFormat."""
+    """A ToolFormat. `opening` and `closing` stand around the list."""
 
-    name = "pythonic"
-    openings = ("",)
+    name: str
+    opening: str = ""
+    closing: str = ""
+
     arguments_are_text = False
     takes_one_call = False
+
+    @property
+    def openings(self) -> tuple[str, ...]:
+        return (self.opening,)
 
     def head(self, name: str) -> str:
         return f"[{name}("
@@ -36,13 +45,15 @@ class Pythonic:
         first = Choice(tuple(_call(tool, self.head(tool.name)) for tool in tools))
         another = Choice(tuple(_call(tool, f"{tool.name}(") for tool in tools))
         others = () if at_most_one else (Repeated(sequence(Literal(", "), another)),)
-        return sequence(first, *others, Literal("]"))
+        return sequence(first, *others, Literal("]" + self.closing))
 
     def parser(self, tools: Collection[Tool]) -> PythonicParser:
-        return PythonicParser([self.head(tool.name) for tool in tools])
+        return PythonicParser(
+            self, [] if self.opening else [self.head(tool.name) for tool in tools]
+        )
 
     def written(self, calls: Sequence[ToolCall]) -> str:
-        return f"[{', '.join(map(_written, calls))}]"
+        return f"{self.opening}[{', '.join(map(_written, calls))}]{self.closing}"
 
     def new_call_id(self) -> str:
         return OPENAI_IDS.new()
@@ -51,21 +62,30 @@ class Pythonic:
         return call_id
 
 
-PYTHONIC = Pythonic()
+PYTHONIC = Pythonic("pythonic")
+
+LFM2 = Pythonic("lfm2", "<|tool_call_start|>", "<|tool_call_end|>")
 
 
 class PythonicParser(SteppingParser):
     """A CallParser. A value is passed on once it is whole."""
 
-    def __init__(self, heads: Collection[str]) -> None:
-        super().__init__(Opening((), heads))
+    def __init__(self, form: Pythonic, heads: Collection[str]) -> None:
+        super().__init__(Opening(tuple(filter(None, form.openings)), heads))
+        self._form = form
         self._is_first = True
         self._value = ValueSpan()
         self._span = JsonSpan()
 
     def _begin(self) -> Step:
-        self._waiting = self._waiting.removeprefix("[")
-        return self._read_head
+        return self._read_bracket
+
+    def _read_bracket(self) -> bool:
+        self._waiting = self._waiting.lstrip()
+        if not self._waiting:
+            return False
+        self._step, self._waiting = self._read_head, self._waiting.removeprefix("[")
+        return True
 
     def _read_head(self) -> bool:
         name, found, rest = self._waiting.partition("(")
@@ -119,11 +139,18 @@ class PythonicParser(SteppingParser):
 
     def _read_behind(self) -> bool:
         if self._waiting.startswith("]"):
-            self._step, self._waiting = self._read_rest, self._waiting[1:]
+            self._step, self._waiting = self._read_closing, self._waiting[1:]
             return True
         if len(self._waiting) < len(", x"):
             return False
         self._step, self._waiting = self._read_head, self._waiting.removeprefix(", ")
+        return True
+
+    def _read_closing(self) -> bool:
+        if self._form.closing.startswith(self._waiting):
+            return False
+        self._step = self._read_rest
+        self._waiting = self._waiting.removeprefix(self._form.closing)
         return True
 
 

@@ -9,9 +9,10 @@ _IN_STRING = re.compile(r'["\\]')
 
 
 class ValueSpan:
-    """Follows one value up to the comma or parenthesis behind it, which belong to no value."""
+    """Follows one value up to the comma or `closing` behind it, which belong to no value."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, closing: str = ")") -> None:
+        self._closing = closing
         self._position = 0
         self._depth = 0
         self._in_string = False
@@ -27,12 +28,12 @@ class ValueSpan:
             self._position = found.end() + (found[0] == "\\")
             if found[0] == '"':
                 self._in_string = not self._in_string
+            elif found[0] in (",", self._closing) and self._depth == 0:
+                return found.start()
             elif found[0] in "{[":
                 self._depth += 1
             elif found[0] in "}]":
                 self._depth -= 1
-            elif found[0] in ",)" and self._depth == 0:
-                return found.start()
         self._position = len(text)
         return None
 

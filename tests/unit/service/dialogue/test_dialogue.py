@@ -11,15 +11,18 @@ from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
 from service.dialogue.prompt import TemplateOptions
 from service.dialogue.template import ChatTemplate
+from service.dialogue.tools.command import COMMAND
 from service.dialogue.tools.deepseek import DEEPSEEK_FENCED
 from service.dialogue.tools.fenced import FENCED
 from service.dialogue.tools.format import ToolFormat
+from service.dialogue.tools.gemma import FUNCTION_GEMMA, GEMMA4
 from service.dialogue.tools.granite import GRANITE
 from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
+from service.dialogue.tools.lm_studio import LM_STUDIO
 from service.dialogue.tools.mistral import MISTRAL_ARGS, MISTRAL_LIST, MISTRAL_SPACED_LIST
 from service.dialogue.tools.phi import PHI_TOKENS
-from service.dialogue.tools.pythonic import PYTHONIC
+from service.dialogue.tools.pythonic import LFM2, PYTHONIC
 from service.dialogue.tools.tagged import TAGGED
 from service.dialogue.tools.tool import Tool, ToolCall
 
@@ -135,6 +138,11 @@ def test_ids_and_arguments_are_as_the_template_takes_them() -> None:
         ('{"name": 1, "parameters": {}} ipython', LLAMA_JSON),
         ("[func_name1(x=1)]", PYTHONIC),
         ("<start_of_turn>", FENCED),
+        ("<start_of_turn><start_function_call>", FUNCTION_GEMMA),
+        ("<|tool_call><tool_call|>", GEMMA4),
+        ("<|START_ACTION|>", COMMAND),
+        ("<|tool_call_start|>", LFM2),
+        ("[TOOL_REQUEST]", LM_STUDIO),
     ],
 )
 def test_the_template_gives_the_format_away(mark: str, form: ToolFormat) -> None:

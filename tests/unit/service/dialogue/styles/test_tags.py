@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.dialogue.styles.detect import style_of
 from service.dialogue.styles.start import Start
-from service.dialogue.styles.tags import THINK
+from service.dialogue.styles.tags import SEED_THINK, START_THINKING, THINK, THINK_BRACKETS, Tags
 
 
 def _split(pieces: Sequence[str], *, starts_inside: bool = False) -> tuple[str, str]:
@@ -62,3 +63,24 @@ def test_nothing_but_tags_and_white_space_is_lost(pieces: list[str], starts_insi
     for tag in ("<think>", "</think>"):
         text, left = text.replace(tag, ""), left.replace(tag, "")
     assert sorted("".join(text.split())) == sorted(left) or "think>" in text
+
+
+def test_tokens_around_the_text_are_no_text() -> None:
+    splitter = START_THINKING.splitter(starts_inside=False)
+    marks = set(START_THINKING.marks)
+    parts = ["<|START_THINKING|>", "hm", "<|END_THINKING|>", "<|START_RESPONSE|>", "yes"]
+    splits = [splitter.mark(part) if part in marks else splitter.feed(part) for part in parts]
+    splits += [splitter.mark("<|END_RESPONSE|>"), splitter.flush()]
+    assert "".join(each.reasoning for each in splits) == "hm"
+    assert "".join(each.content for each in splits) == "yes"
+    turn = "<|START_RESPONSE|>a<|END_RESPONSE|><|CHATBOT_TOKEN|>"
+    assert START_THINKING.start(turn) is Start.ANSWER
+    assert START_THINKING.start(f"{turn}<|START_RESPONSE|>b") is Start.TEXT
+
+
+@pytest.mark.parametrize("tags", [THINK_BRACKETS, SEED_THINK, START_THINKING])
+def test_the_template_gives_the_tags_away(tags: Tags) -> None:
+    assert style_of(f"{tags.open} {tags.close}", ()) is tags
+    splitter = tags.splitter(starts_inside=False)
+    split = splitter.feed(f"{tags.open}a{tags.close}b")
+    assert (split.reasoning, split.content) == ("a", "b")

@@ -6,22 +6,26 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from service.dialogue.tools.command import COMMAND
 from service.dialogue.tools.deepseek import DEEPSEEK, DEEPSEEK_FENCED
 from service.dialogue.tools.fenced import FENCED
 from service.dialogue.tools.format import CallPiece, Parsed, ToolFormat
 from service.dialogue.tools.functionary import FUNCTIONARY
+from service.dialogue.tools.gemma import FUNCTION_GEMMA, GEMMA4
 from service.dialogue.tools.granite import GRANITE
 from service.dialogue.tools.hermes import HERMES
 from service.dialogue.tools.llama_json import LLAMA_JSON
+from service.dialogue.tools.lm_studio import LM_STUDIO
 from service.dialogue.tools.mistral import MISTRAL_ARGS, MISTRAL_LIST, MISTRAL_SPACED_LIST
 from service.dialogue.tools.phi import PHI_FUNCTOOLS, PHI_TOKENS
-from service.dialogue.tools.pythonic import PYTHONIC
+from service.dialogue.tools.pythonic import LFM2, PYTHONIC
 from service.dialogue.tools.tagged import TAGGED
 from service.dialogue.tools.tool import Tool, ToolCall
 
 FORMATS: Final[tuple[ToolFormat, ...]] = (
     *(HERMES, LLAMA_JSON, MISTRAL_LIST, MISTRAL_SPACED_LIST, MISTRAL_ARGS, PHI_TOKENS),
     *(PHI_FUNCTOOLS, GRANITE, DEEPSEEK, DEEPSEEK_FENCED, FUNCTIONARY, FENCED, PYTHONIC, TAGGED),
+    *(COMMAND, FUNCTION_GEMMA, GEMMA4, LFM2, LM_STUDIO),
 )
 
 
