@@ -78,7 +78,7 @@ class ConstraintCompiler:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _keep(self, spec: OutputSpec, compiled: CompiledConstraint) -> None:
+    def _keep(self, spec: OutputSpec, compiled: Compiled) -> None:
         """What two requests have compiled at once is kept once."""
         if spec not in self._cache:
             self._num_cached_chars += len(spec.source)
