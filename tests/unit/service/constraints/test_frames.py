@@ -11,6 +11,7 @@ from service.constraints.calls import prepare_calls, prepare_tool
 from service.constraints.compiler import ConstraintCompiler
 from service.constraints.frames import AnswerFrame
 from service.constraints.spec import OutputKind, OutputSpec
+from service.constraints.tokens import build_tokenizer
 from service.dialogue.styles.harmony import HARMONY_STYLE
 from service.dialogue.styles.start import Start
 from service.dialogue.tools.harmony import HARMONY
@@ -142,3 +143,22 @@ async def test_the_prompt_may_have_begun_thoughts_or_text(
     with pytest.raises(RequestError) as refused:
         calls_spec(tokenizer, must=True, start=Start.TEXT)
     assert refused.value.param == "continue_final_message"
+
+
+async def test_each_token_that_ends_answers_may_end_a_text(tokenizer: Tokenizer) -> None:
+    ends = [tokenizer.control_tokens[token] for token in ("<|return|>", "<|call|>")]
+    made = build_tokenizer(
+        tokenizer.token_bytes,
+        tokenizer.encode_plain,
+        vocab_size=tokenizer.vocab_size,
+        special_ids=tokenizer.control_ids,
+        eos_ids=ends,
+    )
+    compiler = ConstraintCompiler(lambda: made)
+    state = (await compiler.compile(calls_spec(tokenizer))).begin()
+    compiler.close()
+    for token_id in tokenizer.encode(f"{FINAL}Words", add_bos=False):
+        state.consume(token_id)
+    bits = new_bits(tokenizer.vocab_size)
+    assert state.fill(bits)
+    assert all(bits[end // 32] >> (end % 32) & 1 for end in ends)
