@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
-from llguidance import LLTokenizer
-
 from service.constraints.compiler import ConstraintCompiler
 from service.constraints.spec import OutputSpec
 from service.constraints.thoughts import BehindThoughts
-from service.constraints.tokens import build_tokenizer
 from service.dialogue.dialogue import Dialogue
 from service.dialogue.message import Message
 from service.dialogue.opening import Opening
@@ -23,34 +18,34 @@ from service.dialogue.prompt import DEFAULT_OPTIONS, ChatPrompt, TemplateOptions
 from service.dialogue.styles.start import Start
 from service.dialogue.styles.style import Frame, ModelStyle
 from service.dialogue.styles.tags import THINK
-from service.dialogue.template import ChatTemplate
 from service.dialogue.tools.format import ToolFormat
 from service.engine.async_engine import AsyncEngine
 from service.engine.constraint import CompiledConstraint, Constraint
 from service.engine.engine import Engine
 from service.engine.request import Request
 from service.engine.runner import Runner
-from service.engine.sampler import SAMPLER_VERSION
 from service.errors import (
-    ContextLengthExceeded,
     NotEnoughMemory,
-    PackageCorrupt,
-    RequestError,
-    WrongDevice,
 )
 from service.generation import Generation
 from service.metrics import GenerationMetrics
-from service.modelfile.printing import chat_template
-from service.modelfile.templates import to_jinja
+from service.model_checks import check_prompt, check_tokens
+from service.model_files import (
+    check_device,
+    constraint_tokenizer,
+    derived_fingerprint,
+    derived_template,
+    fingerprint_of,
+    read_template,
+    read_tokenizer,
+)
 from service.options import GenerationOptions
-from service.runtime.ort import ORT_VERSION
 from service.runtime.providers import Provider
 from service.settings import Settings
 from service.store.integrity import checked_package
-from service.store.manifest import TOKENIZER_NAME, Manifest
+from service.store.manifest import Manifest
 from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, request_defaults
 from service.store.packages import Package
-from service.text.tokenizer import Tokenizer
 
 _MAX_DERIVED = 64
 """Of one package, whose templates are kept compiled."""
@@ -75,21 +70,21 @@ class LoadedModel:
         self.context_length = settings.served_context_length(
             self.manifest.context_length, package.overrides.parameters.num_ctx
         )
-        _check_device(package, provider)
+        check_device(package, provider)
         with checked_package(package):
-            self.tokenizer = _read_tokenizer(package)
-            self._template = _read_template(package, self.tokenizer)
+            self.tokenizer = read_tokenizer(package)
+            self._template = read_template(package, self.tokenizer)
             runner = self._load_runner(package, provider, settings)
         self._set_dialogue()
         self._compiler = ConstraintCompiler(
-            lambda: _constraint_tokenizer(self.manifest, self.tokenizer, self._eos_ids)
+            lambda: constraint_tokenizer(self.manifest, self.tokenizer, self._eos_ids)
         )
         self._opening = Opening()
         self.parameters = Parameters()
         self.defaults = request_defaults(self.manifest.generation, self.parameters)
         self._derived: dict[Overrides, LoadedModel] = {}
         self._deriving = threading.Lock()
-        self.system_fingerprint = _fingerprint(self.manifest, provider)
+        self.system_fingerprint = fingerprint_of(self.manifest, provider)
         self.metrics = GenerationMetrics()
         self.engine = AsyncEngine(Engine(runner), loop, max_queue=settings.max_queue)
 
@@ -155,9 +150,9 @@ class LoadedModel:
             overrides.system, tuple(Message(turn.role, turn.content) for turn in overrides.messages)
         )
         if overrides.template is not None:
-            derived._template = _derived_template(package, self.tokenizer, overrides.template)
+            derived._template = derived_template(package, self.tokenizer, overrides.template)
             derived._set_dialogue()
-        derived.system_fingerprint = _derived_fingerprint(self.system_fingerprint, overrides)
+        derived.system_fingerprint = derived_fingerprint(self.system_fingerprint, overrides)
         return derived
 
     def encode_chat(
@@ -228,8 +223,8 @@ class LoadedModel:
         that the model does not have.
         """
         for prompt in prompts:
-            self._check_prompt(prompt, options.prompt_param)
-        self._check_tokens(options)
+            check_prompt(prompt, self.manifest, self.context_length, param=options.prompt_param)
+        check_tokens(options, self.manifest)
         requests = [
             self._request(prompt, options, choice)
             for prompt in prompts
@@ -283,91 +278,3 @@ class LoadedModel:
             wants_prompt_logprobs=options.prompt_logprobs,
             constraint=self._constraint(options),
         )
-
-    def _check_tokens(self, options: GenerationOptions) -> None:
-        vocab_size = self.manifest.architecture.vocab_size
-        biased = {token_id for token_id, _ in options.sampling.logit_bias}
-        for param, token_ids in (
-            ("logit_bias", biased),
-            ("stop_token_ids", options.stop_token_ids),
-        ):
-            if token_ids and not 0 <= min(token_ids) <= max(token_ids) < vocab_size:
-                raise RequestError(
-                    f"{param!r} names tokens outside the model's vocabulary of {vocab_size}.",
-                    param=param,
-                )
-
-    def _check_prompt(self, token_ids: Sequence[int], param: str) -> None:
-        if not token_ids:
-            raise RequestError("The prompt is empty.", param=param)
-        if len(token_ids) >= self.context_length:
-            raise ContextLengthExceeded(len(token_ids), self.context_length, param=param)
-        if not 0 <= min(token_ids) <= max(token_ids) < self.manifest.architecture.vocab_size:
-            raise RequestError(
-                "The prompt holds token ids outside the model's vocabulary.", param=param
-            )
-
-
-def _check_device(package: Package, provider: Provider) -> None:
-    """The processor runs every graph: ONNX Runtime casts what its kernels want in float32."""
-    made_for = package.manifest.devices
-    if provider.device != "cpu" and provider.device not in made_for:
-        raise WrongDevice(
-            f"The package of model {package.name} is made for {' and '.join(made_for)}, not for "
-            f"{provider.device}. Make one that is: python -m export NAME --for {provider.device}"
-        )
-
-
-def _read_tokenizer(package: Package) -> Tokenizer:
-    manifest = package.manifest
-    tokenizer = Tokenizer(package.folder / TOKENIZER_NAME, bos_token_id=manifest.tokens.bos)
-    if tokenizer.vocab_size > manifest.architecture.vocab_size:
-        raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
-    return tokenizer
-
-
-def _constraint_tokenizer(
-    manifest: Manifest, tokenizer: Tokenizer, eos_ids: Sequence[int]
-) -> LLTokenizer:
-    return build_tokenizer(
-        tokenizer.token_bytes,
-        tokenizer.encode_plain,
-        vocab_size=manifest.architecture.vocab_size,
-        special_ids=tokenizer.control_ids,
-        eos_ids=eos_ids,
-    )
-
-
-def _read_template(package: Package, tokenizer: Tokenizer) -> ChatTemplate:
-    return _template(package, tokenizer, chat_template(package))
-
-
-def _template(package: Package, tokenizer: Tokenizer, source: str | None) -> ChatTemplate:
-    tokens = package.manifest.tokens
-    return ChatTemplate(
-        source,
-        bos_token=None if tokens.bos is None else tokenizer.token(tokens.bos),
-        eos_token=tokenizer.token(tokens.eos[0]) if tokens.eos else None,
-        control_tokens=tokenizer.control_tokens,
-    )
-
-
-def _derived_template(package: Package, tokenizer: Tokenizer, source: str) -> ChatTemplate:
-    tokens = package.manifest.tokens
-    bos_text = tokenizer.token(tokens.bos) if tokens.add_bos and tokens.bos is not None else None
-    try:
-        return _template(package, tokenizer, to_jinja(source, bos_text=bos_text))
-    except ValueError as error:
-        raise PackageCorrupt(f"The template of model {package.name}: {error}.") from None
-
-
-def _derived_fingerprint(fingerprint: str, overrides: Overrides) -> str:
-    said = fingerprint.encode() + msgspec.json.encode(overrides)
-    return "fp_" + hashlib.sha256(said).hexdigest()[:12]
-
-
-def _fingerprint(manifest: Manifest, provider: Provider) -> str:
-    """Changes with whatever may change the tokens that a seed gives."""
-    parts = [f"{name} {record.sha256}" for name, record in sorted(manifest.files.items())]
-    parts += [provider.name, ORT_VERSION, f"sampler {SAMPLER_VERSION}", repr(manifest.tokens)]
-    return "fp_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -30,9 +30,12 @@ LAYERS = {
     "last_checks": FREE | {"options", "dialogue"},
     "generation": FREE | {"options", "last_checks", "engine", "dialogue", "text", "constraints"},
     "modelfile": FREE | {"dialogue", "text"},
+    "model_files": FREE | {"modelfile", "engine", "runtime", "text", "dialogue", "constraints"},
+    "model_checks": FREE | {"options"},
     "model": FREE
     | {
-        "modelfile",
+        "model_files",
+        "model_checks",
         "generation",
         "options",
         "engine",

@@ -20,7 +20,8 @@ from service.errors import (
     WrongDevice,
 )
 from service.generation import Generation
-from service.model import LoadedModel, _fingerprint
+from service.model import LoadedModel
+from service.model_files import fingerprint_of
 from service.options import GenerationOptions
 from service.runtime.providers import CPU, CUDA
 from service.runtime.sessions import physical_cores, share_threads
@@ -207,15 +208,15 @@ async def test_the_fingerprint_names_what_tokens_depend_on(
     model: LoadedModel, smollm2_package: Package
 ) -> None:
     manifest = smollm2_package.manifest
-    assert model.system_fingerprint == _fingerprint(manifest, CPU)
-    assert model.system_fingerprint != _fingerprint(manifest, CUDA)
+    assert model.system_fingerprint == fingerprint_of(manifest, CPU)
+    assert model.system_fingerprint != fingerprint_of(manifest, CUDA)
     record = next(iter(manifest.files.values()))
     for name in manifest.files:
         other = msgspec.structs.replace(record, sha256="0" * 64)
         changed = msgspec.structs.replace(manifest, files={**manifest.files, name: other})
-        assert _fingerprint(changed, CPU) != model.system_fingerprint
+        assert fingerprint_of(changed, CPU) != model.system_fingerprint
     later = msgspec.structs.replace(manifest, created=1)
-    assert _fingerprint(later, CPU) == model.system_fingerprint
+    assert fingerprint_of(later, CPU) == model.system_fingerprint
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja", "model.onnx"])
