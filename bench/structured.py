@@ -30,7 +30,7 @@ def measure(setup: Setup) -> list[Measurement]:
 def _engine(setup: Setup) -> list[Measurement]:
     """Each round with and without in turn, after a round that is not counted."""
     make = partial(StructuredEngine, setup.package(Variant.DEFAULT), setup.threads, CLIENTS)
-    rate, answer = StructuredEngine.decode_rate, StructuredEngine.answer_ms
+    rate, answer = StructuredEngine.decode_rate, StructuredEngine.answer_rate
     compile_ms = StructuredEngine.compile_ms
     with child(make) as engine:
         rounds = [
@@ -54,10 +54,10 @@ def _engine(setup: Setup) -> list[Measurement]:
             Reach("ratio_at_least", 0.97),
         ),
         Measurement(
-            "FriendList answers, forced tokens at once",
-            "answers/s",
-            tuple(1000 / each for each in forced),
-            Rival("each sampled", tuple(1000 / each for each in chosen)),
+            "FriendList answer, forced tokens at once",
+            "tok/s",
+            forced,
+            Rival("each sampled", chosen),
             Reach("ratio_at_least", 1.5),
         ),
         Measurement("FriendList compiled, cold", "ms", cold, reach=Reach("at_most", 10)),

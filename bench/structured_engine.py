@@ -81,8 +81,12 @@ class StructuredEngine:
         engine.close()
         return rate
 
-    def answer_ms(self, *, forces: bool) -> float:
-        """From the first token to the end of the answer that is a list of friends."""
+    def answer_rate(self, *, forces: bool) -> float:
+        """Tokens per second of the answer that is a list of friends, behind its first.
+
+        Not answers: computed at once, tokens are rounded differently, and the list may become
+        another one.
+        """
         constraint: Constraint = self._compiled(FRIEND_LIST).begin()
         prompt = self._tokenizer.encode(FRIENDS_PROMPT, add_bos=False)
         engine = Engine(self._runner)
@@ -97,12 +101,13 @@ class StructuredEngine:
         engine.add(request)
         while not request.output_token_ids:
             engine.step()
+        before = _num_output([request])
         started_s = time.perf_counter()
         while engine.has_work:
             engine.step()
-        elapsed_s = time.perf_counter() - started_s
+        rate = (_num_output([request]) - before) / (time.perf_counter() - started_s)
         engine.close()
-        return 1000 * elapsed_s
+        return rate
 
     def compile_ms(self, *, cached: bool) -> float:
         """From a schema's JSON to what an output can begin with."""
