@@ -125,6 +125,23 @@ def _parser() -> argparse.ArgumentParser:
         help="fetch nothing: use what was fetched before (as HF_HUB_OFFLINE=1 does)",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a hub repository")
+    _add_making(parser)
+    parser.add_argument(
+        "--progress",
+        choices=["auto", "json"],
+        default="auto",
+        help="json tells programs how far it is: an object a line, on the error output",
+    )
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        help="where packages live (default: RETORT_MODELS, else where the service looks)",
+    )
+    return parser
+
+
+def _add_making(parser: argparse.ArgumentParser) -> None:
+    """What the package is to be."""
     parser.add_argument(
         "--precision",
         choices=[precision.value for precision in Precision],
@@ -152,18 +169,6 @@ def _parser() -> argparse.ArgumentParser:
         default="float",
         help="int8 adds a graph that reads prompts faster, of one byte per weight of the layers",
     )
-    parser.add_argument(
-        "--progress",
-        choices=["auto", "json"],
-        default="auto",
-        help="json tells programs how far it is: an object a line, on the error output",
-    )
-    parser.add_argument(
-        "--models",
-        metavar="DIR",
-        help="where packages live (default: RETORT_MODELS, else where the service looks)",
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Norms of queries and keys are nodes before it, since the CPU's kernel has none.
 
 from __future__ import annotations
 
-from export.decoder.builder import CONTRIB, INT32, Attribute, Dim, GraphBuilder
+from export.decoder.builder import CONTRIB, INT32, Dim, GraphBuilder
+from export.decoder.nodes import Attribute
 from export.decoder.norms import norm
 from export.decoder.parts import Attention, Norm, RopeSpec
 from export.decoder.rope import rope_tables

@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from export.decoder.nodes import NodeWriter
 from export.decoder.tensor_file import Stack, TensorFile, view_of
 
 CONTRIB = "com.microsoft"
@@ -18,10 +19,9 @@ OPSET = 21
 IR_VERSION = 10
 
 Dim = int | str
-Attribute = int | float | str
 
 
-class GraphBuilder:
+class GraphBuilder(NodeWriter):
     """Collects the nodes, constants, inputs and outputs of one graph.
 
     A node is named after its first output; a name is used once.
@@ -34,11 +34,11 @@ class GraphBuilder:
         shared: Mapping[str, onnx.TensorProto] | None = None,
     ) -> None:
         """Activations are of `dtype`. `shared` are constants of another graph beside this one."""
+        super().__init__()
         self.dtype = dtype
         self.float_type: int = helper.np_dtype_to_tensor_dtype(dtype)
         self._tensors = tensors
         self._shared = shared or {}
-        self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -69,32 +69,6 @@ class GraphBuilder:
         stack = self._tensors.stack(name, count, part.dtype, part.shape)
         self._initializers[name] = stack.proto
         return stack
-
-    def integers(self, *values: int) -> str:
-        """An int64 vector."""
-        return self.constant(f"int64_{'_'.join(map(str, values))}", np.array(values, np.int64))
-
-    def node(
-        self, op: str, inputs: Sequence[str], output: str, *, domain: str = "", **attrs: Attribute
-    ) -> str:
-        """A node with one output; "" stands for an optional input that is left out."""
-        self.nodes(op, inputs, [output], domain=domain, **attrs)
-        return output
-
-    def nodes(
-        self,
-        op: str,
-        inputs: Sequence[str],
-        outputs: Sequence[str],
-        *,
-        domain: str = "",
-        **attrs: Attribute,
-    ) -> None:
-        """A node with several outputs; "" stands for one that is not wanted."""
-        name = next(output for output in outputs if output)
-        self._nodes.append(
-            helper.make_node(op, inputs, outputs, name=f"{name}/{op}", domain=domain, **attrs)
-        )
 
     def _store(
         self, name: str, value: NDArray[np.generic], twin: onnx.TensorProto | None

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.decoder.blocks import BlockWeight, DenseWeight, Weight
-from export.decoder.builder import CONTRIB, Attribute, GraphBuilder
+from export.decoder.builder import CONTRIB, GraphBuilder
 from export.decoder.linear import linear
+from export.decoder.nodes import Attribute
 from export.decoder.parts import Experts
 from export.decoder.tensor_file import Stack
 from export.decoder.writer import LayerWriter

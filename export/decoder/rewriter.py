@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from export.decoder.nodes import Attribute, NodeWriter
 from export.decoder.tensor_file import TensorFile
 
-Attribute = int | float | str
 
-
-class Rewriter:
+class Rewriter(NodeWriter):
     """A graph whose nodes are gone through once; new constants go to the graph's `tensors`."""
 
     def __init__(self, graph: onnx.GraphProto, tensors: TensorFile) -> None:
+        super().__init__()
         self._graph = graph
         self._tensors = tensors
-        self._nodes: list[onnx.NodeProto] = []
         self._shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
 
     def run(self, rules: Mapping[str, Callable[[onnx.NodeProto], None]]) -> None:
@@ -35,25 +34,6 @@ class Rewriter:
     def keep(self, node: onnx.NodeProto) -> None:
         self._nodes.append(node)
 
-    def node(
-        self, op: str, inputs: Sequence[str], output: str, *, domain: str = "", **attrs: Attribute
-    ) -> str:
-        """A new node with one output, named after it."""
-        self.nodes(op, inputs, [output], domain=domain, **attrs)
-        return output
-
-    def nodes(
-        self,
-        op: str,
-        inputs: Sequence[str],
-        outputs: Sequence[str],
-        *,
-        domain: str = "",
-        **attrs: Attribute,
-    ) -> None:
-        name = f"{next(filter(None, outputs))}/{op}"
-        self._nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attrs))
-
     def shape(self, constant: str) -> tuple[int, ...]:
         """The shape of a constant."""
         return self._shapes[constant]
@@ -64,10 +44,6 @@ class Rewriter:
             self._graph.initializer.append(self._tensors.add(name, value))
             self._shapes[name] = value.shape
         return name
-
-    def integers(self, *values: int) -> str:
-        """An int64 vector."""
-        return self.constant(f"int64_{'_'.join(map(str, values))}", np.array(values, np.int64))
 
     def _drop_unused_constants(self) -> None:
         used = {name for node in self._nodes for name in node.input}
