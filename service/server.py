@@ -29,6 +29,11 @@ CLOSING_S = 5
 """What ended streams get to say so, after the time to finish is over."""
 
 
+_SWITCH_INTERVAL_S = 0.0002
+"""How long a thread that computes in Python may keep the interpreter from the engine's, which needs
+it several times a step; Python's own 5 ms would double the time of each."""
+
+
 def bound_socket(settings: Settings) -> socket.socket:
     """A socket that listens already, so that nobody else gets the port while models are made: the
     one that a service manager has handed over, whose address then counts, or a new one.
@@ -80,6 +85,7 @@ def _checked(inherited: socket.socket, settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, app: Litestar, listener: socket.socket) -> None:
     """Serves until a signal ends it. Raises what the application failed to start with."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     make_server(settings, app).run([listener])
 
 
