@@ -22,6 +22,7 @@ from service.constraints.matcher import CompiledConstraint
 from service.constraints.spec import OutputKind, OutputSpec
 from service.engine.constraint import CompiledConstraint as Compiled
 from service.errors import Overloaded, UnsupportedSchema
+from service.priority import give_way
 
 _NUM_THREADS = 2
 _STACK_BYTES = 64 << 20
@@ -148,7 +149,9 @@ def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpe
 
 def _deep_threads() -> ThreadPoolExecutor:
     """Threads take the stack size that is set when they start, so all start here."""
-    pool = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="constraints")
+    pool = ThreadPoolExecutor(
+        _NUM_THREADS, thread_name_prefix="constraints", initializer=give_way
+    )
     ready = threading.Barrier(_NUM_THREADS + 1)
     before = threading.stack_size(_STACK_BYTES)
     try:
