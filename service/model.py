@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from service.constraints.compiler import ConstraintCompiler
 from service.constraints.spec import OutputSpec
@@ -46,6 +47,8 @@ from service.store.integrity import checked_package
 from service.store.manifest import Manifest
 from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, request_defaults
 from service.store.packages import Package
+
+ResultT = TypeVar("ResultT")
 
 _MAX_DERIVED = 64
 """Of one package, whose templates are kept compiled."""
@@ -241,6 +244,11 @@ class LoadedModel:
             )
             for stream in self.engine.submit(requests)
         ]
+
+    async def aside(self, work: Callable[[], ResultT]) -> ResultT:
+        """The result of `work`, done by a thread that gives way to the engine. Raises
+        Overloaded."""
+        return await self._compiler.run(work)
 
     async def compile(self, spec: OutputSpec) -> CompiledConstraint:
         """What outputs can be held to. Raises UnsupportedSchema, Overloaded or PackageCorrupt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from service.api.encoding import Encoder
@@ -20,6 +20,8 @@ from service.options import GenerationOptions
 from service.store.manifest import Manifest
 from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, RequestDefaults
 from service.store.packages import AnyPackage
+
+ResultT = TypeVar("ResultT")
 
 
 class TextLogprobs(Protocol):
@@ -130,6 +132,11 @@ class Model(Protocol):
 
     def knows_variable(self, name: str) -> bool:
         """Whether the chat template asks for a variable of that name."""
+        ...
+
+    async def aside(self, work: Callable[[], ResultT]) -> ResultT:
+        """The result of `work`, done by a thread that gives way to the engine. Raises
+        Overloaded if too much waits for that."""
         ...
 
     async def compile(self, spec: OutputSpec) -> CompiledConstraint:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from service.api.facade import Model
-from service.api.work import off_loop_if_large
+from service.api.work import aside_if_large
 from service.constraints.json_types import Json
 from service.constraints.prepare import DEFAULT_OPTIONS, PreparedForm, SchemaOptions, prepare_schema
 from service.errors import RequestError, UnsupportedSchema
@@ -30,9 +30,9 @@ class AskedForm:
     is_json: bool
     options: SchemaOptions = DEFAULT_OPTIONS
 
-    async def prepared(self) -> PreparedForm:
+    async def prepared(self, model: Model) -> PreparedForm:
         """Raises UnsupportedSchema for what cannot be enforced."""
-        return await off_loop_if_large(self.num_bytes, lambda: self.prepare(self.options))
+        return await aside_if_large(self.num_bytes, lambda: self.prepare(self.options), model.aside)
 
     async def compiled(
         self, model: Model, *, completes: bool = False, behind: str | None = None
@@ -42,7 +42,7 @@ class AskedForm:
 
         Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
         """
-        form = await self.prepared()
+        form = await self.prepared(model)
         try:
             constraint = await model.compile(replace(form.spec, behind=behind))
         except UnsupportedSchema:

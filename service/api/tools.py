@@ -9,7 +9,7 @@ import msgspec
 
 from service.api.facade import Model
 from service.api.forms import AskedForm, output_form
-from service.api.work import off_loop_if_large
+from service.api.work import aside_if_large
 from service.constraints.calls import PreparedCalls, prepare_calls, prepare_tool
 from service.constraints.frames import AnswerFrame
 from service.constraints.prepare import PreparedForm
@@ -92,10 +92,10 @@ async def answer_forms(
             "The model's answers can be closed only where no tool may be called.",
             param="complete_on_length",
         )
-    prepared = await off_loop_if_large(tools.num_bytes, tools.prepared)
+    prepared = await aside_if_large(tools.num_bytes, tools.prepared, model.aside)
     if content is None:
         return await _compiled(prepared, None, model, prompt, completes=bool(completes))
-    form = await content.prepared()
+    form = await content.prepared(model)
     if form.spec.kind is not OutputKind.JSON_SCHEMA:
         raise RequestError(
             "Beside tools that may be called an answer can be held to JSON only.",
@@ -117,7 +117,7 @@ async def _compiled(
     *,
     completes: bool,
 ) -> AnswerForms:
-    calls = await off_loop_if_large(
+    calls = await aside_if_large(
         sum(len(tool.parameters) for tool in tools.use.tools),
         lambda: prepare_calls(
             tools.use,
@@ -127,6 +127,7 @@ async def _compiled(
             content=None if content is None else content.spec,
             frame=None if model.frame is None else AnswerFrame(model.frame, prompt.start),
         ),
+        model.aside,
     )
     constraint = await model.compile(calls.spec)
     check = None if content is None else content.check

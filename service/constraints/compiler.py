@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import llguidance
 import numpy as np
@@ -23,6 +24,8 @@ from service.constraints.spec import OutputKind, OutputSpec
 from service.engine.constraint import CompiledConstraint as Compiled
 from service.errors import Overloaded, UnsupportedSchema
 from service.priority import give_way
+
+ResultT = TypeVar("ResultT")
 
 _NUM_THREADS = 2
 _STACK_BYTES = 64 << 20
@@ -63,16 +66,20 @@ class ConstraintCompiler:
         if cached is not None:
             self._cache.move_to_end(spec)
             return cached
+        compiled = await self.run(lambda: self._compile(spec))
+        self._keep(spec, compiled)
+        return compiled
+
+    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+        """The result of `work`, done where constraints are compiled: it has room for deep
+        recursion, and gives way to the engine. Raises Overloaded if too much waits for that."""
         if self._num_waiting >= _MAX_WAITING:
             raise Overloaded("Too many schemas wait for their compilation; try again later.")
         self._num_waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            compiled = await loop.run_in_executor(self._executor(), self._compile, spec)
+            return await asyncio.get_running_loop().run_in_executor(self._executor(), work)
         finally:
             self._num_waiting -= 1
-        self._keep(spec, compiled)
-        return compiled
 
     def close(self) -> None:
         """Waits until the threads have ended; what waits for one is cancelled. From any thread."""
@@ -149,9 +156,7 @@ def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpe
 
 def _deep_threads() -> ThreadPoolExecutor:
     """Threads take the stack size that is set when they start, so all start here."""
-    pool = ThreadPoolExecutor(
-        _NUM_THREADS, thread_name_prefix="constraints", initializer=give_way
-    )
+    pool = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="constraints", initializer=give_way)
     ready = threading.Barrier(_NUM_THREADS + 1)
     before = threading.stack_size(_STACK_BYTES)
     try:

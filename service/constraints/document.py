@@ -12,6 +12,7 @@ from service.constraints.drafts import Draft, draft_of
 from service.constraints.json_types import Json
 from service.constraints.problem import SchemaProblem, Trail, shortened, unenforceable
 
+MAX_NAME_CHARS = 4096
 MAX_DEPTH = 96
 """The compiler's reader stops at 128 levels, and what it builds recurses once more per level."""
 MAX_BYTES = 256 << 10
@@ -85,6 +86,9 @@ def _scan(root: dict[str, Json], id_keyword: str) -> Mapping[str, tuple[Trail, J
             if isinstance(anchor, str):
                 anchors[anchor] = (trail, value)
         for key, below in _members(value):
+            if isinstance(key, str) and len(key) > MAX_NAME_CHARS:
+                detail = f"a name is longer than {MAX_NAME_CHARS} characters"
+                raise SchemaProblem(trail, None, detail)
             if isinstance(below, dict | list):
                 stack.append((below, (trail, key), depth + 1))
     return anchors

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from service.constraints.drafts import Draft
 from service.constraints.json_types import Json
-from service.constraints.lengths import check_lengths, check_num_properties
+from service.constraints.lengths import check_lengths, check_named, check_num_properties
 from service.constraints.literals import check_literals
 from service.constraints.numbers import check_bounds, check_multiple
 from service.constraints.patterns import pattern_problem
@@ -122,4 +122,5 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Json], Trail], None]] = {
     "multipleOf": check_multiple,
     "pattern": _check_pattern,
     "patternProperties": _check_pattern_names,
+    "properties": check_named,
 }

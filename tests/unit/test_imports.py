@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 NEVER_IN_SERVICE = {"torch", "optimum", "transformers", "export", "onnx", "safetensors", "bench"}
 NEVER_AT_SERVICE_START = NEVER_IN_SERVICE | {"huggingface_hub", "tqdm", "requests", "filelock"}
 
-FREE = {"errors", "settings", "store", "health", "metrics", "logs"}
+FREE = {"errors", "settings", "store", "health", "metrics", "logs", "priority"}
 """What every layer of the service may use."""
 
 LAYERS = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from service.api.encoding import Encoder
 from service.api.facade import Lease
@@ -47,6 +48,8 @@ from service.store.overrides import (
     request_defaults,
 )
 from service.store.packages import AnyPackage, Package
+
+ResultT = TypeVar("ResultT")
 
 CREATED = 1_700_000_000
 VOCAB_SIZE = 1000
@@ -202,6 +205,9 @@ class FakeModel:
 
     def knows_variable(self, name: str) -> bool:
         return name in self.template_variables
+
+    async def aside(self, work: Callable[[], ResultT]) -> ResultT:
+        return await asyncio.to_thread(work)
 
     async def compile(self, spec: OutputSpec) -> FakeConstraint:
         if self.compile_refusal is not None:

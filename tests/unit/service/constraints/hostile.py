@@ -119,6 +119,11 @@ REFUSED: dict[str, tuple[str, Json]] = {
         "#: more than 256 alternatives",
         {"allOf": [{"enum": [f"v{index}" for index in range(3000)]} for _ in range(2)]},
     ),
+    "properties": ("#: the keyword 'properties' names more", of_properties([{}] * 1501)),
+    "long names": (
+        "#/properties: a name is longer than 4096 characters",
+        {"properties": {"k" * 4097: {}}},
+    ),
     "numbers of items": (
         "#: the keyword 'minItems'",
         {"type": "array", "items": {"type": "null"}, "minItems": 10**9},
@@ -189,5 +194,5 @@ COMPILED: dict[str, Json] = {
     "recursive types that meet": trees(2, 3, 5),
     "lengths": {"type": "string", "minLength": 10**9, "maxLength": 10**9},
     "numbers of items": {"type": "array", "items": {"type": "null"}, "minItems": 9999},
-    "long names": {"properties": {"k" * 100_000: of_properties([{}] * 3000)}},
+    "long names": {"properties": {"k" * 4096: of_properties([{}] * 1500)}},
 }
