@@ -12,6 +12,7 @@ from bench.rivals.llamacpp import http_server
 from bench.service_process import running_service
 from bench.setup import CLIENTS, Setup, Variant
 from bench.structured_engine import StructuredEngine
+from bench.structured_hostile import measure_hostile
 from bench.structured_load import Case, FormReport, measure_forms
 from bench.structured_schemas import ASKED
 
@@ -24,7 +25,7 @@ _RIVAL = "llama.cpp's server"
 
 
 def measure(setup: Setup) -> list[Measurement]:
-    return [*_engine(setup), *_servers(setup)]
+    return [*_engine(setup), *_servers(setup), *_hostile(setup)]
 
 
 def _engine(setup: Setup) -> list[Measurement]:
@@ -89,6 +90,29 @@ def _servers(setup: Setup) -> list[Measurement]:
         with ours.awake():
             seeded = measure_forms(service.url, model, seeded_cases(), CLIENTS, MAX_TOKENS)
     return [*_beside(rounds), *_seeded(seeded)]
+
+
+def _hostile(setup: Setup) -> list[Measurement]:
+    """The rate of a stream is that of the median time between its tokens."""
+    model = str(setup.package(Variant.DEFAULT).name)
+    with running_service(setup.models, setup.threads) as service:
+        measure_hostile(service.url, model, -1)
+        reports = [measure_hostile(service.url, model, turn) for turn in range(setup.slow_rounds)]
+    return [
+        Measurement(
+            "a stream beside hostile schemas",
+            "tok/s",
+            tuple(1000 / each.beside_ms for each in reports),
+            Rival("alone", tuple(1000 / each.alone_ms for each in reports)),
+            Reach("ratio_at_least", 1 / 1.2),
+        ),
+        Measurement(
+            "the slowest answer to one",
+            "s",
+            tuple(each.slowest_s for each in reports),
+            reach=Reach("at_most", 2),
+        ),
+    ]
 
 
 def seeded_cases() -> list[Case]:
