@@ -31,7 +31,8 @@ CLOSING_S = 5
 
 _SWITCH_INTERVAL_S = 0.0002
 """How long a thread that computes in Python may keep the interpreter from the engine's, which needs
-it several times a step; Python's own 5 ms would double the time of each."""
+it several times a step. With Python's own 5 ms a stream beside schemas that are being refused has
+1.6 times the interval between its tokens, with this 1.3 times; what a token costs is the same."""
 
 
 def bound_socket(settings: Settings) -> socket.socket:

@@ -144,6 +144,20 @@ def unpack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return unpacked.reshape(*codes.shape[:-1], -1)
 
 
+def numbers_of(weight: BlockWeight, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """What the blocks of `rows` stand for, `[rows, K]`, in the order of the blocks."""
+    codes, scales = weight.codes[rows], weight.scales[rows]
+    levels = (unpack_nibbles(codes) if weight.bits == 4 else codes).astype(np.float32)
+    if weight.zero_points is None:
+        levels -= np.float32(1 << (weight.bits - 1))
+    else:
+        levels -= weight.zero_points[rows][..., None]
+    levels *= scales[..., None]
+    if weight.offsets is not None:
+        levels += weight.offsets[rows][..., None]
+    return levels.reshape(len(scales), -1)
+
+
 def _carry_groups(tensor: Tensor, groups: Groups) -> Weight:
     """Groups as they are, or as several blocks with one scale where a group is too large, or of
     a size, that MatMulNBits does not take."""

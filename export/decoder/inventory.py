@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.checkpoints.base import Tensor
 from export.checkpoints.dequantize import dequantize
-from export.decoder.blocks import BlockWeight, DenseWeight, Weight, unpack_nibbles
+from export.decoder.blocks import DenseWeight, Weight, numbers_of
 from service.store.manifest import StoredWeights
 
 _ROWS_COMPARED = 4
@@ -77,22 +77,9 @@ def is_lossless(tensor: Tensor, weight: Weight) -> bool:
 def _numbers(weight: Weight, rows: slice) -> NDArray[np.float32]:
     if isinstance(weight, DenseWeight):
         return weight.values[rows].astype(np.float32)
-    values = _numbers_of_blocks(weight, rows)
+    values = numbers_of(weight, rows)
     if weight.order is None:
         return values
     in_order = np.empty_like(values)
     in_order[:, weight.order] = values
     return in_order
-
-
-def _numbers_of_blocks(weight: BlockWeight, rows: slice) -> NDArray[np.float32]:
-    codes, scales = weight.codes[rows], weight.scales[rows]
-    levels = (unpack_nibbles(codes) if weight.bits == 4 else codes).astype(np.float32)
-    if weight.zero_points is None:
-        levels -= np.float32(1 << (weight.bits - 1))
-    else:
-        levels -= weight.zero_points[rows][..., None]
-    levels *= scales[..., None]
-    if weight.offsets is not None:
-        levels += weight.offsets[rows][..., None]
-    return levels.reshape(len(scales), -1)

@@ -51,6 +51,14 @@ class DecoderSpec:
         return (*self.attention.inputs, self.mlp.down)
 
     @property
+    def fine(self) -> tuple[Linear, ...]:
+        """The linears of a layer that lose most where inputs are rounded in blocks of 64 rather
+        than of 32: those that open the MLP, as much as all others together (measured, with 8-bit
+        weights: 0.002 nats per token each)."""
+        mlps = self.mlp.mlps if isinstance(self.mlp, Experts) else (self.mlp,)
+        return tuple(linear for mlp in mlps for linear in mlp.inputs)
+
+    @property
     def typical_linear(self) -> Linear:
         """One that is stored as most weights are."""
         mlp = self.mlp.mlps[0] if isinstance(self.mlp, Experts) else self.mlp

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.decoder.blocks import BlockWeight, Weight
+from export.decoder.pairing import pair
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.decoder.widening import in_bytes, widen
@@ -16,7 +17,7 @@ decode step of hidden size 576 is a tenth faster with 8 bits, one of 2048 a thir
 
 @dataclass(frozen=True, slots=True)
 class Storing:
-    """Chooses among forms of the same numbers."""
+    """Chooses among forms of the same numbers, or of next to the same."""
 
     target: Target
     hidden_size: int
@@ -28,11 +29,12 @@ class Storing:
         is_small = self.hidden_size <= WIDENED_HIDDEN_SIZE
         return self.target is Target.CPU and is_small and self.precision is not Precision.INT4
 
-    def linear(self, weight: Weight) -> Weight:
-        """The weight of a layer's linear."""
-        if self.widens and isinstance(weight, BlockWeight) and weight.offsets is not None:
-            return widen(weight)
-        return self.even(weight)
+    def linear(self, weight: Weight, *, is_fine: bool) -> Weight:
+        """The weight of a layer's linear; if it `is_fine` its blocks stay as small as they are."""
+        if not (self.widens and isinstance(weight, BlockWeight) and weight.offsets is not None):
+            return self.even(weight)
+        paired = None if is_fine else pair(weight)
+        return paired or widen(weight)
 
     def even(self, weight: Weight) -> Weight:
         """Any weight; DirectML reads the zero points of a row right behind those of the last,

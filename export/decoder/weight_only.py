@@ -63,7 +63,10 @@ class WeightOnly:
 
     def _stored(self, linear: Linear, layer: int) -> Weight:
         tensor = self.weights.matrix(linear, layer)
-        is_sensitive = linear in self.weights.spec.sensitive(layer)
-        weight = self.storing.linear(self.precision.linear(tensor, is_sensitive=is_sensitive))
+        spec = self.weights.spec
+        weight = self.storing.linear(
+            self.precision.linear(tensor, is_sensitive=linear in spec.sensitive(layer)),
+            is_fine=linear in spec.fine,
+        )
         self.on_matrix(tensor, weight)
         return weight
