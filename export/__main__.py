@@ -16,6 +16,7 @@ from export.catalog_list import render_json, render_list
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
+from export.lifeline import end_with
 from export.pipeline import Exported, run
 from export.progress import Progress
 from export.recipe import Job
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.source is None:
         print("export: name a model, a folder or a GGUF file (--list shows names)", file=sys.stderr)
         return 2
+    if options.ends_with_input:
+        end_with(sys.stdin.fileno())
     try:
         exported = run(_job(options), _progress(options))
         print(_summary_json(exported) if options.json else _summary(exported))
@@ -131,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=["auto", "json"],
         default="auto",
         help="json tells programs how far it is: an object a line, on the error output",
+    )
+    parser.add_argument(
+        "--ends-with-input",
+        action="store_true",
+        help="for programs: end when standard input does, as it does when who holds it is killed",
     )
     parser.add_argument(
         "--models",

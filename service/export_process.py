@@ -17,11 +17,15 @@ _MAIN = (
 )
 """`python -m export` of this installation, whatever is called `export` in the current folder."""
 
+ENDS_WITH_INPUT = "--ends-with-input"
+"""Tells an export to end when its standard input does, which is a pipe that the system closes
+however the process ends that holds its other side."""
+
 
 def run_export(arguments: Sequence[str]) -> int:
     """The status of `python -m export` with `arguments`; it shows its progress on standard error.
 
-    It is ended with this process if that is stopped, and then leaves nothing behind.
+    It ends with this process, even if that is killed, and then leaves nothing behind.
     """
     with _running(arguments, None) as process:
         return process.wait()
@@ -30,14 +34,19 @@ def run_export(arguments: Sequence[str]) -> int:
 def export_output(arguments: Sequence[str]) -> tuple[int, str]:
     """The status, and what it wrote to standard output."""
     with _running(arguments, subprocess.PIPE) as process:
-        output, _ = process.communicate()
-        return process.returncode, output
+        assert process.stdout is not None
+        # Not by `communicate`, which would close the input.
+        output = process.stdout.read()
+        return process.wait(), output
 
 
 @contextmanager
 def _running(arguments: Sequence[str], stdout: int | None) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-P", "-c", _MAIN, str(_ROOT), *arguments]
-    with _terminable(), subprocess.Popen(command, stdout=stdout, text=True) as process:
+    command = [sys.executable, "-P", "-c", _MAIN, str(_ROOT), ENDS_WITH_INPUT, *arguments]
+    with (
+        _terminable(),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, text=True) as process,
+    ):
         try:
             yield process
         except BaseException:

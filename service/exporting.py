@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from service.errors import ExportFailed, Overloaded, ShuttingDown
+from service.export_process import ENDS_WITH_INPUT
 from service.store.names import ModelName
 
 MAX_EXPORTS: Final = 4
@@ -118,6 +119,7 @@ class Exports:
     async def _run(self, job: ExportJob, running: _Running, folder: str) -> None:
         models = str(self._models.absolute())
         arguments = ["--models", models, "--name", str(job.name), "--progress", "json"]
+        arguments.append(ENDS_WITH_INPUT)
         if job.device is not None:
             arguments += ["--for", job.device]
         process = await asyncio.create_subprocess_exec(
@@ -127,7 +129,7 @@ class Exports:
             job.source,
             cwd=folder,
             env=_environment(os.environ),
-            stdin=DEVNULL,
+            stdin=PIPE,
             stdout=DEVNULL,
             stderr=PIPE,
             limit=_LINE_LIMIT,

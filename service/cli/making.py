@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from service.cli.errors import CommandError, Told
-from service.errors import ModelNotFound
 from service.export_process import export_output
-from service.store.changes import create_model, remove_model
+from service.store.aside import store_aside
+from service.store.changes import adopt_package
 from service.store.importing import import_package
 from service.store.names import ModelName
 from service.store.overrides import NO_OVERRIDES, Overrides
@@ -45,8 +43,8 @@ def export_as(
 ) -> AnyPackage:
     """Exports `source` as `target`, with `overrides`. Raises Told, or as `create_model` does."""
 
-    def export(name: str) -> None:
-        export_model(store, source, ["--name", name, *flags])
+    def export(place: Store, name: str) -> None:
+        export_model(place, source, ["--name", name, *flags])
 
     return _made(store, target, overrides, export)
 
@@ -57,9 +55,9 @@ def import_as(store: Store, target: str, folder: Path, overrides: Overrides) -> 
     Raises CommandError, PackageCorrupt, or as `create_model` does.
     """
 
-    def copy(name: str) -> None:
+    def copy(place: Store, name: str) -> None:
         try:
-            import_package(store, folder, name, _say_waiting)
+            import_package(place, folder, name, _say_waiting)
         except OSError as error:
             raise CommandError(f"{folder} was not copied: {error.strerror or error}") from None
 
@@ -75,20 +73,16 @@ def checked_name(text: str) -> ModelName:
 
 
 def _made(
-    store: Store, target: str, overrides: Overrides, make: Callable[[str], None]
+    store: Store, target: str, overrides: Overrides, make: Callable[[Store, str], None]
 ) -> AnyPackage:
     """What `target` was stands until the package is there and the overrides fit it."""
     name = str(checked_name(target))
     if overrides == NO_OVERRIDES:
-        make(name)
+        make(store, name)
         return store.find(name)
-    passing = f"making-{secrets.token_hex(6)}"
-    try:
-        make(passing)
-        return create_model(store, name, passing, overrides)
-    finally:
-        with suppress(ModelNotFound):
-            remove_model(store, passing)
+    with store_aside(store) as place:
+        make(place, name)
+        return adopt_package(store, name, place.find(name), overrides)
 
 
 def _say_waiting() -> None:

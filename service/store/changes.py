@@ -20,7 +20,7 @@ from service.store.names import ModelName
 from service.store.overrides import NO_OVERRIDES, Overrides
 from service.store.packages import AnyPackage, Store
 from service.store.record import Record, write_record
-from service.store.replacing import changing, collect, put, take
+from service.store.replacing import changing, collect, park, put, take
 
 _IS_WINDOWS = os.name == "nt"
 
@@ -42,6 +42,29 @@ def create_model(store: Store, target: str, base: str, overrides: Overrides) -> 
         check_overrides(package, combined)
         _put_record(store, name, _record(name, package, combined))
         collect(store.layout)
+    return store.find(target)
+
+
+def adopt_package(
+    store: Store, target: str, package: AnyPackage, overrides: Overrides
+) -> AnyPackage:
+    """Makes the model `target` of a package in a store aside, which loses it, with `overrides`."""
+    name = _parsed(target)
+    with _failing_clearly(name), changing(store.layout):
+        check_overrides(package, overrides)
+        record = Record(
+            name=str(name),
+            created=int(time.time()),
+            package=package.digest,
+            home=str(name),
+            parent=None,
+            overrides=overrides,
+        )
+        try:
+            park(store.layout, package.folder, package.digest)
+            _put_record(store, name, record)
+        finally:
+            collect(store.layout)
     return store.find(target)
 
 

@@ -22,6 +22,7 @@ _REPLACED = ".replaced"
 _LENGTH_OF_PARKED = 32
 _TRASH = ".trash"
 _RECORD = ".record"
+_ASIDE = ".aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,14 @@ class Layout:
         return self.staging / _key(name)
 
     def building_lock(self, name: ModelName) -> Path:
-        return Path(f"{self.building(name)}.lock")
+        return lock_of(self.building(name))
 
     def new_record(self, name: ModelName) -> Path:
         return self.staging / f"{_key(name)}{_RECORD}"
+
+    def aside(self, key: str) -> Path:
+        """A store of its own for a package that is not to be listed until all of it is ready."""
+        return self.staging / f"{key}{_ASIDE}"
 
     @property
     def replaced_models(self) -> Path:
@@ -76,11 +81,21 @@ class Layout:
     def unpublished(self) -> list[Path]:
         """What is being built, or was when its process was killed."""
         folders = [path for path in self.staging.iterdir() if path.is_dir()]
-        return [path for path in folders if Path(f"{path}.lock").exists()]
+        return [path for path in folders if lock_of(path).exists()]
+
+    def stores_aside(self) -> set[Path]:
+        """Those in use, and what is left of those whose processes were killed: folder, lock."""
+        locks = self.staging.glob(lock_of(Path(f"*{_ASIDE}")).name)
+        return {*self.staging.glob(f"*{_ASIDE}"), *(lock.with_suffix("") for lock in locks)}
 
     def leftovers(self) -> list[Path]:
         """What a killed process left in the middle of deleting, or of writing a record."""
         return [*self.staging.glob(f"*{_TRASH}"), *self.staging.glob(f"*{_RECORD}")]
+
+
+def lock_of(folder: Path) -> Path:
+    """Held by the process that fills `folder`."""
+    return Path(f"{folder}.lock")
 
 
 def _key(name: ModelName) -> str:

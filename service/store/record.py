@@ -16,15 +16,15 @@ RECORD_NAME = "model.json"
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`package` is the sha256 of the package's manifest, `home` the name it lay under when the
-    record was made, `parent` the model that was copied or named by FROM. `created` is in seconds
-    since the epoch.
+    record was made, `parent` the model that was copied or named by FROM, None if that named
+    weights. `created` is in seconds since the epoch.
     """
 
     name: str
     created: int
     package: Sha256
     home: str
-    parent: str
+    parent: str | None
     overrides: Overrides = Overrides()
     format: Literal[1] = 1
 

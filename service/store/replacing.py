@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from service.store.files import check_length, move, sync, sync_all
-from service.store.layout import Layout
+from service.store.layout import Layout, lock_of
 from service.store.manifest import MANIFEST_NAME
 from service.store.names import ModelName
 from service.store.packages import Store, is_model
@@ -75,6 +75,13 @@ def take(layout: Layout, name: ModelName) -> None:
     _prune(layout.root, target)
 
 
+def park(layout: Layout, folder: Path, digest: str) -> None:
+    """Keeps the package in `folder` for records to point to. Under the lock. Raises OSError."""
+    layout.parked_packages.mkdir(exist_ok=True)
+    move(folder, layout.parked(digest))
+    sync(layout.parked_packages)
+
+
 def collect(layout: Layout) -> None:
     """Deletes the parked packages that no record points to. Under the lock."""
     if not layout.parked_packages.is_dir():
@@ -122,6 +129,8 @@ def _recover(layout: Layout) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for folder in layout.unpublished():
         _clear_abandoned(folder)
+    for folder in layout.stores_aside():
+        _clear_abandoned(folder, with_lock=True)
     if layout.replaced_models.is_dir():
         for name in Store(layout.replaced_models).names():
             _restore(layout, name)
@@ -131,15 +140,18 @@ def _recover(layout: Layout) -> None:
                 Path(emptied).rmdir()
 
 
-def _clear_abandoned(folder: Path) -> None:
+def _clear_abandoned(folder: Path, *, with_lock: bool = False) -> None:
     """Deletes what was being built by a process that does not hold its lock any more."""
-    lock = FileLock(f"{folder}.lock")
+    lock = FileLock(lock_of(folder))
     with suppress(Timeout):
         lock.acquire(timeout=0)
         try:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             lock.release()
+        if with_lock and not folder.exists():
+            with suppress(OSError):
+                lock_of(folder).unlink(missing_ok=True)
 
 
 def _restore(layout: Layout, name: ModelName) -> None:
@@ -166,9 +178,7 @@ def _dispose(layout: Layout, folder: Path) -> None:
     if digest is None or layout.parked(digest).exists() or not _may_be_needed(layout, digest):
         _delete(layout, folder)
     else:
-        layout.parked_packages.mkdir(exist_ok=True)
-        move(folder, layout.parked(digest))
-        sync(layout.parked_packages)
+        park(layout, folder, digest)
 
 
 def _may_be_needed(layout: Layout, digest: str) -> bool:
