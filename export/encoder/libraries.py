@@ -15,7 +15,7 @@ def require_libraries() -> None:
     if missing:
         raise ExportError(
             f"encoders are exported by optimum, and {', '.join(missing)} cannot be found: "
-            "pip install 'retort[export]'"
+            "pip install -e '.[export]' (in Retort's folder)"
         )
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 
 from service.errors import StartupError
+from service.runtime.installing import install_command
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 try:
     import onnxruntime as ort
 except ImportError as error:
     raise StartupError(
-        f"ONNX Runtime cannot be imported ({error}). Install one of: pip install 'retort[cpu]', "
-        "pip install 'retort[cuda]' (NVIDIA), pip install 'retort[directml]' (Windows)"
+        f"ONNX Runtime cannot be imported ({error}). Install one of: {install_command('cpu')}; "
+        f"NVIDIA: {install_command('cuda')}; Windows: {install_command('directml')}"
     ) from error
 ort.disable_telemetry_events()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from service.errors import StartupError
 from service.runtime.distributions import check_distributions, installed_distributions
+from service.runtime.installing import install_command
 from service.runtime.libraries import described, missing_libraries
 from service.runtime.ort import ort, reason_of
 from service.settings import DeviceName
@@ -122,7 +123,7 @@ def select(setting: DeviceName, failure_of: Callable[[Provider], str | None]) ->
         return Device(provider, "asked for")
     raise StartupError(
         f"The device {setting!r} does not work here: {reason}. It needs {provider.needs} and "
-        f"pip install 'retort[{provider.extra}]' in place of any other ONNX Runtime. "
+        f"{install_command(provider.extra)} in place of any other ONNX Runtime. "
         "`retort doctor` says more."
     )
 

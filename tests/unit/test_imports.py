@@ -46,7 +46,7 @@ LAYERS = {
     },
     "encoder": FREE | {"runtime"},
     "pool": FREE | {"model", "encoder", "runtime"},
-    "exporting": FREE,
+    "exporting": FREE | {"export_process"},
     "api": FREE
     | {"options", "engine", "dialogue", "text", "constraints", "modelfile", "exporting"},
     "app": FREE | {"api", "exporting"},

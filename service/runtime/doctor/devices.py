@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.errors import PackageCorrupt
 from service.runtime.doctor.report import DeviceFound
+from service.runtime.installing import install_command
 from service.runtime.libraries import lacks_driver, missing_libraries
 from service.runtime.ort import ORT_VERSION, ort
 from service.runtime.providers import CPU, PROVIDERS, Provider, failure
@@ -82,7 +83,7 @@ def _failed(provider: Provider, reason: str) -> DeviceFound:
 def _mend(provider: Provider, missing: tuple[str, ...]) -> str:
     if provider.platform not in (None, sys.platform):
         return f"nothing here; it needs {provider.needs}"
-    line = f"pip install 'retort[{provider.extra}]'"
+    line = install_command(provider.extra)
     if not missing:
         return f"{line} in place of any other ONNX Runtime, and {provider.needs}"
     if not lacks_driver(missing):

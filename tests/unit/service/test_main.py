@@ -29,7 +29,7 @@ def test_an_onnx_runtime_that_does_not_import_is_one_line_with_the_remedy(tmp_pa
     assert finished.returncode == 1
     (line,) = finished.stderr.splitlines()
     assert "no library" in line
-    assert "pip install 'retort[cpu]'" in line
+    assert "pip install -e '.[cpu]'" in line
 
 
 def test_a_device_that_does_not_work_is_refused_before_anything_is_exported(
@@ -39,7 +39,7 @@ def test_a_device_that_does_not_work_is_refused_before_anything_is_exported(
     assert finished.returncode == 1
     (line,) = finished.stderr.splitlines()
     assert "CUDAExecutionProvider" in line
-    assert "retort[cuda]" in line
+    assert "'.[cuda]'" in line
     assert not (tmp_path / "store").exists()
 
 

@@ -46,7 +46,7 @@ def test_missing_libraries_are_named_with_the_line_that_mends_it(
     monkeypatch.setattr(libraries, "_is_installed", lambda name: name == "torch")
     message = error_of(Job(str(source), tmp_path / "models"))
     assert "transformers, optimum, optimum-onnx cannot be found" in message
-    assert message.endswith("pip install 'retort[export]'")
+    assert message.endswith("pip install -e '.[export]' (in Retort's folder)")
 
 
 @pytest.mark.parametrize("precision", [Precision.INT4, Precision.FP16, Precision.SOURCE])

@@ -53,7 +53,7 @@ def test_telemetry_is_off_before_onnxruntime_is_imported(module: str) -> None:
 
 def test_without_onnxruntime_the_remedy_is_named() -> None:
     message = _output(_HIDE_ORT)
-    assert "pip install 'retort[cpu]'" in message
+    assert "pip install -e '.[cpu]'" in message
     assert message.count("\n") == 1
 
 

@@ -62,7 +62,7 @@ def test_a_device_asked_for_is_used_or_refused_with_its_remedy(
     with pytest.raises(StartupError) as caught:
         select(setting, lambda provider: failures[provider.device])
     assert reason in caught.value.message
-    assert f"retort[{setting}]" in caught.value.message
+    assert f".[{setting}]" in caught.value.message
     assert "\n" not in caught.value.message
 
 

@@ -19,12 +19,13 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from service.store.changes import copy_model, create_model, remove_model
+from service.store.aside import store_aside
+from service.store.changes import adopt_package, copy_model, create_model, remove_model
 from service.store.names import ModelName
 from service.store.overrides import Overrides
 from service.store.packages import Store
 from service.store.publish import staged
-from tests.unit.service.store.samples import fill
+from tests.unit.service.store.samples import fill, install
 
 BRIEF = Overrides(system="Be brief.")
 
@@ -32,6 +33,12 @@ BRIEF = Overrides(system="Be brief.")
 def publish(store: Store, name: str, content: bytes = b"new") -> None:
     with staged(store.root, ModelName.parse(name), lambda: None) as folder:
         fill(folder, name, content)
+
+
+def adopt(store: Store, name: str) -> None:
+    with store_aside(store) as place:
+        install(place.root, name, b"aside")
+        adopt_package(store, name, place.find(name), BRIEF)
 
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
@@ -44,6 +51,8 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "copy over a record": lambda store: copy_model(store, "d", "k"),
     "create": lambda store: create_model(store, "n", "k", BRIEF),
     "create over its own base": lambda store: create_model(store, "a", "a", BRIEF),
+    "create from a package made aside": lambda store: adopt(store, "n"),
+    "create over a package from one made aside": lambda store: adopt(store, "d"),
     "remove what is needed": lambda store: remove_model(store, "a"),
     "remove the last of its kind": lambda store: remove_model(store, "d"),
     "remove a record": lambda store: remove_model(store, "k"),

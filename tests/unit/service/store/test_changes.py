@@ -17,7 +17,8 @@ from service.errors import (
     StoreFailure,
 )
 from service.store import changes
-from service.store.changes import copy_model, create_model, remove_model
+from service.store.aside import store_aside
+from service.store.changes import adopt_package, copy_model, create_model, remove_model
 from service.store.manifest import MANIFEST_NAME
 from service.store.names import ModelName
 from service.store.overrides import NO_OVERRIDES, Overrides, Parameters, Turn
@@ -191,6 +192,26 @@ def test_a_name_that_would_lie_inside_another_model_is_refused(store: Store) -> 
     with pytest.raises(RequestError, match="choose another name"):
         copy_model(store, "llama3.2", "llama3.2/latest:x")
     assert _names(store) == ["llama3.2"]
+
+
+@pytest.mark.parametrize(
+    ("target", "overrides"),
+    [
+        ("llama3.2/latest:x", NO_OVERRIDES),
+        ("e", Overrides(parameters=Parameters(num_ctx=65))),
+    ],
+)
+def test_a_package_made_aside_that_does_not_fit_is_gone(
+    store: Store, target: str, overrides: Overrides
+) -> None:
+    names = store.names()
+    with store_aside(store) as place:
+        install(place.root, "e", b"aside")
+        with pytest.raises(RequestError):
+            adopt_package(store, target, place.find("e"), overrides)
+    assert store.names() == names
+    assert [path for path in store.root.rglob(DATA) if path.read_bytes() == b"aside"] == []
+    assert store.layout.stores_aside() == set()
 
 
 def test_a_damaged_package_can_be_removed_but_not_copied(store: Store) -> None:

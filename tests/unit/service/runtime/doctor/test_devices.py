@@ -35,7 +35,7 @@ def test_the_processor_works_and_the_others_say_why_not() -> None:
     assert found["cpu"].error == 0
     assert not found["cuda"].works
     assert "built without CUDAExecutionProvider" in (found["cuda"].reason or "")
-    assert "pip install 'retort[cuda]'" in (found["cuda"].mend or "")
+    assert "pip install -e '.[cuda]'" in (found["cuda"].mend or "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="DirectML is Windows'")
@@ -50,7 +50,7 @@ def test_what_no_package_brings_here_is_not_offered() -> None:
         (
             ["libcublas.so.13", "libcurand.so.10"],
             "missing: libcublas.so.13, libcurand.so.10",
-            "pip install 'retort[cuda]'",
+            "pip install -e '.[cuda]' (in Retort's folder)",
         ),
         (
             ["libcuda.so.1"],
@@ -60,8 +60,8 @@ def test_what_no_package_brings_here_is_not_offered() -> None:
         (
             ["libcublas.so.13", "libcuda.so.1"],
             "there is no NVIDIA driver; missing: libcublas.so.13",
-            "pip install 'retort[cuda]', and it needs an NVIDIA GPU with driver 580 or newer "
-            "(CUDA 13)",
+            "pip install -e '.[cuda]' (in Retort's folder), and it needs an NVIDIA GPU with driver "
+            "580 or newer (CUDA 13)",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def test_an_onnx_runtime_that_does_not_import_is_told_with_its_remedy(tmp_path: 
     report = json.loads(done.stdout)
     assert report["onnxruntime"] is report["chosen"] is None
     assert "no library" in report["problems"][0]
-    assert "pip install 'retort[cpu]'" in report["problems"][0]
+    assert "pip install -e '.[cpu]'" in report["problems"][0]
 
 
 def test_as_json_it_is_the_report(capsys: pytest.CaptureFixture[str]) -> None:
