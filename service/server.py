@@ -18,7 +18,9 @@ from service.api.state import held_pool, held_startup_failure
 from service.errors import StartupError
 from service.http_protocol import DeadlineProtocol
 from service.inherited import inherited_socket
+from service.service_manager import tell_ready
 from service.settings import Settings
+from service.succession import Succession, tell_predecessor
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,9 @@ _KEEP_ALIVE_S = 30
 _BACKLOG = 2048
 CLOSING_S = 5
 """What ended streams get to say so, after the time to finish is over."""
+_LAST_REQUESTS_S = 1
+"""What connections that were accepted last get to send their request, before idle ones are closed
+in favour of a successor."""
 
 
 _SWITCH_INTERVAL_S = 0.0002
@@ -118,6 +123,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._settings = settings
+        self._succession: Succession | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -130,6 +136,20 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         for listener in sockets or ():
             _log_start(self._app, self._settings, listener)
+            self._succession = Succession(listener, self._leave)
+            self._succession.watch()
+        match tell_predecessor(os.environ):
+            case None:
+                tell_ready()
+            case False:
+                _log.error("who started this process to succeed it is gone")
+                self.should_exit = True
+
+    async def _leave(self) -> None:
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LAST_REQUESTS_S)
+        self.should_exit = True
 
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
         """Unlike uvicorn's own, leaves the exit status 0: being stopped is no failure."""
@@ -141,10 +161,16 @@ class Server(uvicorn.Server):
         _log.info("stopping; running answers have %g s to finish", self._settings.drain_timeout_s)
         held_pool(self._app).drain()
         ending = asyncio.create_task(self._end_late_answers())
+        succession = asyncio.create_task(self._end_successor())
         try:
             await super().shutdown(sockets)
         finally:
             ending.cancel()
+            await succession
+
+    async def _end_successor(self) -> None:
+        if self._succession is not None:
+            await self._succession.end()
 
     async def _end_late_answers(self) -> None:
         await asyncio.sleep(self._settings.drain_timeout_s)

@@ -51,7 +51,8 @@ LAYERS = {
     | {"options", "engine", "dialogue", "text", "constraints", "modelfile", "exporting"},
     "app": FREE | {"api", "exporting"},
     "export_process": set(),
-    "server": FREE | {"api", "http_protocol", "inherited"},
+    "succession": {"service_manager"},
+    "server": FREE | {"api", "http_protocol", "inherited", "service_manager", "succession"},
 }
 """Parts of the service and the parts that they may import; a part not listed may import any.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -60,7 +62,10 @@ def read_all(connection: socket.socket) -> bytes:
 def running(module: str, *arguments: str) -> Iterator[ServerProcess]:
     """`python -m module` with `arguments`, listening; killed at the end if it still runs."""
     command = [sys.executable, "-W", "error", "-m", module, "--port", "0", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # A session of its own: without a terminal, and with all that it starts in one group.
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         server = ServerProcess(process)
         reader = Thread(target=_collect, args=(server,), daemon=True)
         reader.start()
@@ -75,9 +80,18 @@ def running(module: str, *arguments: str) -> Iterator[ServerProcess]:
                 process.terminate()  # so that it ends what it has started itself
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(10)
-            process.kill()
+            _kill_all(process)
             process.wait()
             reader.join()
+
+
+def _kill_all(process: subprocess.Popen[str]) -> None:
+    """Successors too, which have the pipe for the log and outlive who started them."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _collect(server: ServerProcess) -> None:
