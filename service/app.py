@@ -13,13 +13,14 @@ from service.api.error_mapping import error_response
 from service.api.facade import Pool
 from service.api.gate import Gate
 from service.api.http_metrics import HttpMetrics
+from service.api.ollama.blobs import find_blob, upload_blob
 from service.api.ollama.chat import chat
 from service.api.ollama.create import create
 from service.api.ollama.embed import embed, embed_prompt
 from service.api.ollama.generate import generate
 from service.api.ollama.models import list_running, list_tags, show_model, tell_version
 from service.api.ollama.pull import pull
-from service.api.ollama.stored import copy, delete_model, find_blob, push, upload_blob
+from service.api.ollama.stored import copy, delete_model, push
 from service.api.openai.chat import create_chat_completion
 from service.api.openai.completions import create_completion
 from service.api.openai.embeddings import create_embedding

@@ -12,7 +12,8 @@ RetortError
 │   ├── Forbidden             403
 │   ├── ModelNotFound         404
 │   ├── ModelInUse            409  its files are held open, which Windows does not let go of
-│   ├── BlobNotFound          404  a file that would have had to be uploaded
+│   ├── BlobNotFound          404  a file that was not uploaded, or is no longer kept
+│   ├── UploadStalled         408  a client stopped sending midway
 │   ├── ResponseNotFound      404  a response that is not, or no longer, stored
 │   ├── RequestTooLarge       413
 │   └── UnsupportedMediaType  415
@@ -122,6 +123,11 @@ class ModelInUse(RequestError):
 class BlobNotFound(RequestError):
     status = 404
     code = "blob_not_found"
+
+
+class UploadStalled(RequestError):
+    status = 408
+    code = "upload_stalled"
 
 
 class ResponseNotFound(RequestError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.api.long_body import EXTENSION
 
 HEADERS_DEADLINE_S: Final = 10.0
 BODY_DEADLINE_S: Final = 30.0
@@ -28,8 +31,9 @@ _MALFORMED: Final = (
 class DeadlineProtocol(H11Protocol):
     """Closes a connection whose headers, body, or reading of a reply take too long.
 
-    The first two deadlines are absolute, so that a byte now and then does not extend them. One
-    timer at a time watches what the client sends, and one its reading.
+    The first two deadlines are absolute, so that a byte now and then does not extend them; the
+    application may lift that of a body, while it sees to the client's going on itself. One timer
+    at a time watches what the client sends, and one its reading.
     """
 
     _receiving: asyncio.TimerHandle | None = None
@@ -44,6 +48,11 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch_receiving()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.scope is not None:
+            self.scope["extensions"] = {EXTENSION: {"lifted": self._body_deadline_lifted}}
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_receiving(None)
@@ -91,17 +100,26 @@ class DeadlineProtocol(H11Protocol):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    @contextmanager
+    def _body_deadline_lifted(self) -> Iterator[None]:
+        self._set_receiving(self.conn.their_state, has_deadline=False)
+        try:
+            yield
+        finally:
+            if not self.transport.is_closing():
+                self._set_receiving(self.conn.their_state)
+
     def _watch_receiving(self) -> None:
         phase = self.conn.their_state
         if phase is not self._received_phase:
             self._set_receiving(phase)
 
-    def _set_receiving(self, phase: object) -> None:
+    def _set_receiving(self, phase: object, *, has_deadline: bool = True) -> None:
         self._received_phase = phase
         if self._receiving is not None:
             self._receiving.cancel()
             self._receiving = None
-        deadline_s = _DEADLINES.get(phase)
+        deadline_s = _DEADLINES.get(phase) if has_deadline else None
         if deadline_s is not None:
             self._receiving = self.loop.call_later(deadline_s, self.transport.close)
 

@@ -17,7 +17,8 @@ _KEY: Final = "retort_exchange"
 @dataclass(slots=True)
 class Exchange:
     """`ends` is closed once the last byte has gone or the client has. The rest is for the log:
-    the `model` that was asked for and what it was given and gave, and the `body` where wanted."""
+    the `model` that was asked for and what it was given and gave, and the `body` where wanted and
+    `keeps_body`."""
 
     request_id: str
     ends: ExitStack = field(default_factory=ExitStack)
@@ -25,6 +26,7 @@ class Exchange:
     generations: Sequence[Generation] = ()
     num_encoded_tokens: int | None = None
     body: bytes = b""
+    keeps_body: bool = True
 
     @property
     def num_prompt_tokens(self) -> int | None:

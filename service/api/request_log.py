@@ -31,7 +31,7 @@ class RequestLog:
 
         async def remembering() -> ReceiveMessage:
             message = await receive()
-            if message["type"] == "http.request":
+            if message["type"] == "http.request" and exchange.keeps_body:
                 exchange.body += message.get("body", b"")
             return message
 

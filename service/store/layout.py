@@ -3,12 +3,14 @@
 models/
   llama3.2/latest/   a package (manifest.json and its files), or a record (model.json) alone
   .packages/9f…/     a package whose name is gone or has another one, kept for the records of it
+  .blobs/sha256-9f…  a file that was uploaded, for a model to be made of
   .staging/          locks, what is being built, what is being replaced, what is being deleted
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from service.store.names import ModelName
 STAGING = ".staging"
 """Below the store itself, so that moving from it is a rename on one file system."""
 
+_BLOBS = ".blobs"
 _PARKED = ".packages"
 _REPLACED = ".replaced"
 _LENGTH_OF_PARKED = 32
@@ -43,6 +46,17 @@ class Layout:
     @property
     def parked_packages(self) -> Path:
         return self.root / _PARKED
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / _BLOBS
+
+    def blob(self, digest: str) -> Path:
+        return self.blobs / f"sha256-{digest}"
+
+    def scratch(self) -> Path:
+        """A folder of nobody's yet, cleared as one is in which a package is built."""
+        return self.staging / f"{secrets.token_hex(8)}.scratch"
 
     def model(self, name: ModelName) -> Path:
         """Where the package or the record of `name` lies."""

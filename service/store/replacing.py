@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from service.store.packages import Store, is_model
 from service.store.record import digest_of, read_record
 
 _LOCK_TIMEOUT_S = 60.0
+_BLOB_AGE_S = 24 * 3600.0
+"""How long a file stays that was uploaded, and then not used."""
 
 
 @contextmanager
@@ -131,6 +134,7 @@ def _recover(layout: Layout) -> None:
         _clear_abandoned(folder)
     for folder in layout.stores_aside():
         _clear_abandoned(folder, with_lock=True)
+    _sweep_blobs(layout)
     if layout.replaced_models.is_dir():
         for name in Store(layout.replaced_models).names():
             _restore(layout, name)
@@ -152,6 +156,14 @@ def _clear_abandoned(folder: Path, *, with_lock: bool = False) -> None:
         if with_lock and not folder.exists():
             with suppress(OSError):
                 lock_of(folder).unlink(missing_ok=True)
+
+
+def _sweep_blobs(layout: Layout) -> None:
+    oldest_s = time.time() - _BLOB_AGE_S
+    for blob in layout.blobs.glob("*"):
+        with suppress(OSError):
+            if blob.stat().st_mtime < oldest_s:
+                blob.unlink()
 
 
 def _restore(layout: Layout, name: ModelName) -> None:

@@ -305,6 +305,43 @@ def test_a_model_is_pulled(ollama: Client, root: Path) -> None:
     verify_all(root)
 
 
+def test_a_model_is_created_from_an_uploaded_file(
+    ollama: Client, root: Path, smollm2_gguf: Path
+) -> None:
+    digest = ollama.create_blob(smollm2_gguf)
+    assert (root / ".blobs" / digest.replace(":", "-")).stat().st_size > 1 << 20
+    asked: dict[str, Any] = {"files": {"model.gguf": digest}, "parameters": {"num_predict": 3}}
+    statuses = [step.status for step in ollama.create("uploaded", stream=True, **asked)]
+    assert statuses[-2:] == ["writing manifest", "success"]
+    assert {"building", "verifying"} <= set(statuses)
+    answer = ollama.chat("uploaded", ASK, options={"temperature": 0})
+    assert answer.eval_count == 3
+    said = ollama.chat("uploaded", ASK, options=GREEDY).message.content
+    assert "Paris" in str(said)
+    assert not list((root / ".blobs").iterdir())
+    assert "uploaded:latest" in {model.model for model in ollama.list().models}
+    assert not [model for model in ollama.list().models if "making" in str(model.model)]
+    with pytest.raises(ResponseError, match=digest) as gone:
+        ollama.create("again", files={"model.gguf": digest})
+    assert gone.value.status_code == 404
+    ollama.delete("uploaded")
+    verify_all(root)
+
+
+def test_a_broken_upload_makes_no_model_and_stays(
+    ollama: Client, root: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(64))
+    digest = ollama.create_blob(broken)
+    with pytest.raises(ResponseError) as refused:
+        ollama.create("broken", files={"broken.gguf": digest})
+    assert refused.value.status_code == 500
+    assert str(root) not in str(refused.value)
+    assert [path.name for path in (root / ".blobs").iterdir()] == [digest.replace(":", "-")]
+    assert not [name for name in Store(root).names() if "broken" in str(name)]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_cannot_be_pulled_says_so(ollama: Client, stream: bool) -> None:
     with pytest.raises(ResponseError, match="no model is called"):

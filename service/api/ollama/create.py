@@ -15,9 +15,10 @@ from service.api.ollama.model_schema import CreateRequest, Progress
 from service.api.ollama.named import model_named
 from service.api.ollama.progress import progress_reply
 from service.api.ollama.pull import SUCCESS, export_job, fetched
+from service.api.ollama.uploaded import made_of_upload, uploaded_gguf
 from service.api.openai.decoder import RequestDecoder
 from service.api.renaming import params_renamed
-from service.api.state import HttpRequest, exports_of, store_of
+from service.api.state import HttpRequest, exports_of, pool_of, store_of
 from service.errors import RequestError
 from service.modelfile.parameters import parameters_from
 from service.modelfile.templates import check_template
@@ -31,11 +32,26 @@ _RENAMED = {"num_ctx": "parameters.num_ctx"}
 
 @post("/api/create", status_code=200)
 async def create(request: HttpRequest) -> ASGIApp:
-    """What can be refused at once is; a base that is not there is pulled first."""
+    """What can be refused at once is; a base that is not there is pulled first, and an
+    uploaded file exported."""
     body = await read_json_body(request.scope, request.receive, allows_curl=True)
     wire = _DECODER.decode(body)
     target = model_named(wire)
     _check_name(target)
+    steps = await (_of_files if wire.files else _of_model)(request, wire, target)
+
+    async def work() -> AsyncGenerator[Progress, None]:
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+        yield SUCCESS
+
+    return progress_reply(work(), streams=wire.stream is not False)
+
+
+async def _of_model(
+    request: HttpRequest, wire: CreateRequest, target: str
+) -> AsyncGenerator[Progress, None]:
     if wire.from_ is None:
         raise RequestError(
             "Missing required parameter: 'from'.", param="from", code="missing_parameter"
@@ -50,9 +66,24 @@ async def create(request: HttpRequest) -> ASGIApp:
             async for step in steps:
                 yield step
         await asyncio.to_thread(_made, store, target, job.source, overrides)
-        yield SUCCESS
 
-    return progress_reply(work(), streams=wire.stream is not False)
+    return work()
+
+
+async def _of_files(
+    request: HttpRequest, wire: CreateRequest, target: str
+) -> AsyncGenerator[Progress, None]:
+    if wire.from_ is not None:
+        raise RequestError("A model is made of 'from' or of 'files', not of both.", param="files")
+    store, exports = store_of(request), exports_of(request)
+    digest = await asyncio.to_thread(uploaded_gguf, store, wire.files or {})
+    overrides = await asyncio.to_thread(_overrides, wire)
+    device = pool_of(request).health().device
+
+    def make(passing: str) -> None:
+        _made(store, target, passing, overrides)
+
+    return made_of_upload(store, exports, digest, device, make)
 
 
 def _made(store: Store, target: str, base: str, overrides: Overrides) -> None:

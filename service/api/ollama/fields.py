@@ -99,7 +99,7 @@ CREATE: Mapping[str, Treatment] = {
     "messages": Honoured("roles system, user, assistant"),
     "license": Honoured("a text or texts"),
     "stream": Honoured("true without it: lines of JSON"),
-    "files": OneOf(({},)),
+    "files": Honoured("one GGUF file by its name and digest, uploaded before; instead of `from`"),
     "adapters": OneOf(({},)),
     "quantize": OneOf(("",)),
     "quantization": OneOf(("",)),

@@ -35,6 +35,7 @@ class PullRequest(NamedRequest, frozen=True, kw_only=True):
 
 class CreateRequest(NamedRequest, frozen=True, kw_only=True):
     from_: ModelId | None = msgspec.field(default=None, name="from")
+    files: dict[str, str] | None = None
     system: str | None = None
     template: str | None = None
     parameters: dict[str, Given] | None = None

@@ -59,7 +59,7 @@ async def fetched(store: Store, exports: Exports, job: ExportJob) -> AsyncGenera
         return
     async with aclosing(exports.follow(job)) as steps:
         async for step in steps:
-            yield _told(step)
+            yield told(step)
     yield Progress("writing manifest")
 
 
@@ -72,7 +72,8 @@ def _is_there(store: Store, name: str) -> bool:
     return True
 
 
-def _told(step: Step) -> Progress:
+def told(step: Step) -> Progress:
+    """How far an export is, as Ollama's clients show it."""
     if step.unit != "B" or step.total is None:
         return Progress(step.step)
     return Progress(step.step, total=step.total, completed=step.done)

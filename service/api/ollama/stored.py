@@ -1,10 +1,10 @@
-"""POST /api/copy and DELETE /api/delete; POST /api/push and blobs, which there are not"""
+"""POST /api/copy and DELETE /api/delete; POST /api/push, which there is not"""
 
 from __future__ import annotations
 
 import asyncio
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.types import ASGIApp
 
 from service.api.awaited import AwaitedReply
@@ -16,7 +16,7 @@ from service.api.ollama.named import model_named
 from service.api.openai.decoder import RequestDecoder
 from service.api.renaming import params_renamed
 from service.api.state import HttpRequest, pool_of, store_of
-from service.errors import BlobNotFound, NotSupported, PackageCorrupt
+from service.errors import NotSupported, PackageCorrupt
 from service.store.packages import Store
 
 _COPY = RequestDecoder(CopyRequest, COPY)
@@ -47,21 +47,6 @@ async def delete_model(request: HttpRequest) -> ASGIApp:
 @post("/api/push", status_code=200)
 async def push() -> None:
     raise NotSupported("Models cannot be pushed: there is no registry of packages.")
-
-
-@get("/api/blobs/{digest:str}", sync_to_thread=False)
-def find_blob(request: HttpRequest) -> None:
-    """HEAD, that is: there never is one."""
-    digest = str(request.path_params["digest"])
-    raise BlobNotFound(f"The blob {digest[:80]!r} is not here.")
-
-
-@post("/api/blobs/{digest:str}", status_code=201)
-async def upload_blob() -> None:
-    raise NotSupported(
-        "Files cannot be uploaded: export a GGUF file where the service runs, by "
-        "'python -m export FILE', and create from that."
-    )
 
 
 async def _deleted(pool: Pool, store: Store, name: str) -> bytes:

@@ -38,7 +38,16 @@ from service.api.ollama.schema import (
 )
 from service.api.openapi.failures import ANY, BODY, CHANGE, ENCODING, FIND, GENERATION
 from service.api.openapi.operation import Body, Errors, Method, Operation
-from service.errors import BlobNotFound, ExportFailed, NotSupported, Overloaded, ShuttingDown
+from service.errors import (
+    BlobNotFound,
+    ExportFailed,
+    NotSupported,
+    Overloaded,
+    ShuttingDown,
+    StoreFailure,
+    UnsupportedMediaType,
+    UploadStalled,
+)
 
 
 def _row(
@@ -117,9 +126,9 @@ OLLAMA_OPERATIONS: Final = (
     _row(
         "post",
         "/api/create",
-        "Make a model from another one",
+        "Make a model from another one or an uploaded file",
         Progress,
-        _EXPORT,
+        (*_EXPORT, BlobNotFound),
         Body(CreateRequest, CREATE),
         streams=True,
     ),
@@ -137,10 +146,16 @@ OLLAMA_OPERATIONS: Final = (
     _row(
         "get",
         "/api/blobs/{digest}",
-        "Ask whether a file was uploaded, which none can be",
+        "Ask whether a file was uploaded",
         None,
-        (*ANY, BlobNotFound),
+        (*ANY, BlobNotFound, StoreFailure),
     ),
-    _row("post", "/api/blobs/{digest}", "Files cannot be uploaded", None, (*ANY, NotSupported)),
+    _row(
+        "post",
+        "/api/blobs/{digest}",
+        "Upload a file, the body, for a model to be made of",
+        None,
+        (*ANY, UnsupportedMediaType, UploadStalled, StoreFailure),
+    ),
     _row("post", "/api/push", "Models cannot be pushed", Progress, (*ANY, NotSupported)),
 )

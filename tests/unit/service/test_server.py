@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import signal
 import socket
@@ -11,12 +12,15 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import h11
 import pytest
 import uvicorn
 
 from service import http_protocol
+from service.api import long_body
 from service.app import create_app
 from service.errors import StartupError
 from service.server import Server, bound_socket
@@ -158,9 +162,11 @@ def test_hanging_up_aborts_the_answer(stream: bool, reset: bool) -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
+async def serving(models: Path | None = None) -> AsyncIterator[int]:
     """The server in this process, so that its deadlines can be made short; yields its port."""
     settings = Settings(port=0, drain_timeout_s=0)
+    if models is not None:
+        settings = replace(settings, models_folder=models)
     app = create_app(settings, open_pool)
     config = uvicorn.Config(
         app, http=http_protocol.DeadlineProtocol, ws="none", lifespan="on", log_config=None
@@ -281,3 +287,63 @@ async def test_what_is_not_http_is_a_400_in_openais_shape(sent: bytes) -> None:
             reply = await reader.read()
     assert reply.startswith(b"HTTP/1.1 400")
     assert b'"type":"invalid_request_error"' in reply
+
+
+UPLOAD = (
+    b"POST /api/blobs/sha256:%s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+    b"content-length: 4\r\n\r\n"
+)
+
+
+@pytest.mark.anyio
+async def test_an_upload_may_take_longer_than_other_bodies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(http_protocol._DEADLINES, h11.SEND_BODY, 0.3)
+    digest = hashlib.sha256(b"GGUF").hexdigest()
+    async with serving(tmp_path) as port, connected(port) as (reader, writer):
+        writer.write(UPLOAD % digest.encode())
+        for byte in b"GGUF":
+            await asyncio.sleep(0.2)
+            writer.write(bytes([byte]))
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 201")
+    assert (tmp_path / ".blobs" / f"sha256-{digest}").read_bytes() == b"GGUF"
+
+
+@pytest.mark.anyio
+async def test_a_stalled_upload_is_ended_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(long_body, "PIECE_DEADLINE_S", 0.3)
+    async with serving(tmp_path) as port, connected(port) as (reader, writer):
+        writer.write(UPLOAD % (b"0" * 64) + b"GG")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    assert not list(tmp_path.rglob("*blob*"))
+
+
+@pytest.mark.anyio
+async def test_an_upload_whose_client_goes_midway_leaves_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as port:
+        async with connected(port) as (_, writer):
+            writer.write(UPLOAD % (b"0" * 64) + b"GG")
+            async with asyncio.timeout(5):
+                while not list(tmp_path.rglob("blob")):
+                    await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while list(tmp_path.rglob("*scratch*")):
+                await asyncio.sleep(0.01)
+    assert not list(tmp_path.rglob("*blob*"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sent", [b"", b"GG"])
+async def test_a_refused_upload_has_the_usual_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes
+) -> None:
+    monkeypatch.setitem(http_protocol._DEADLINES, h11.SEND_BODY, 0.3)
+    head = (UPLOAD % b"short").replace(b"connection: close\r\n", b"")
+    async with serving(tmp_path) as port, connected(port) as (reader, writer):
+        writer.write(head + sent)
+        assert await closed_within(reader, 3) < 1.5

@@ -363,16 +363,6 @@ async def asyncio_turn() -> None:
     await asyncio.sleep(0)
 
 
-async def test_files_cannot_be_uploaded(app: Litestar) -> None:
-    path = f"/api/blobs/sha256:{'0' * 64}"
-    assert (await request(app, "HEAD", path)).status == 404
-    reply = await request(app, "POST", path, body=b"GGUF")
-    assert (reply.status, list(reply.json())) == (501, ["error"])
-    asked = {"model": "x", "from": "tiny:1b", "files": {"a.gguf": "sha256:0"}}
-    reply = await post_json(app, "/api/create", asked)
-    assert (reply.status, "files" in reply.json()["error"]) == (400, True)
-
-
 @pytest.mark.parametrize(
     ("content", "named"),
     [
