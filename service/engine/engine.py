@@ -25,8 +25,9 @@ them at once costs a run of the model for this request alone. Three pay for it a
 the rate of answers) and cost eight requests nothing; two would cost them a tenth. Whatever else
 is running the number is the same, since tokens computed at once are rounded differently."""
 
-MAX_FORCED_TOKENS = 32
-"""Computed at once. One more would be in an attention tile of its own, and round differently."""
+MAX_FORCED_TOKENS = 31
+"""Computed at once with the token before them. One more would be in an attention tile of its own,
+and round differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,12 @@ class Engine:
         step = self.scheduler.schedule()
         for move in step.moves:
             self.runner.move(move)
-        chunks = [*([step.prefill] if step.prefill else []), *step.catch_up]
-        failed = [request for chunk in chunks for request in self._prefill(chunk)]
-        ended = self._end(step.ends) if step.ends and step.ends not in failed else []
-        decode = [request for request in step.decode if request not in failed]
-        return [*self._fail(failed), *ended, *self._decode(step, decode)]
+        failed = self._prefill(step.prefill) if step.prefill else []
+        if failed:
+            # The failed one may leave a gap between its neighbours: close it next step.
+            return self._fail(failed)
+        ended = self._end(step.ends) if step.ends else []
+        return [*ended, *self._advance_running(step)]
 
     def fail_all(self) -> list[StepOutput]:
         """Ends every request as failed, after an error that may concern any of them."""
@@ -111,25 +113,51 @@ class Engine:
         del self._samplers[request]
         return [StepOutput(request, None, self.scheduler.ended(request))]
 
-    def _decode(self, step: Step, requests: Sequence[Request]) -> list[StepOutput]:
-        if not requests:
-            return []
-        if len(requests) < len(step.decode):
-            # The failed one may have left a gap between its neighbours: close it next step.
-            return []
+    def _advance_running(self, step: Step) -> list[StepOutput]:
+        behind = [chunk.request for chunk in step.catch_up]
+        requests = [*behind, *(request for request in step.decode if request not in behind)]
         filling = self._masks.start(requests, self.runner.vocab_size)
         try:
-            logits = self.runner.decode(requests)
-        except Exception:  # noqa: BLE001  the rows of a batch share one run: they fail together
-            _log.exception("a decode step of %d requests failed", len(requests))
-            return self._fail(requests)
+            logits = self._logits(step)
         finally:
             masks = filling.result()
+        failed = [request for request in requests if request not in logits]
         return [
-            output
-            for request, row in zip(requests, logits, strict=True)
-            for output in self._advance_all(request, row, masks.get(request))
+            *self._fail(failed),
+            *(
+                output
+                for request, row in logits.items()
+                for output in self._advance_all(request, row, masks.get(request))
+            ),
         ]
+
+    def _logits(self, step: Step) -> dict[Request, Logits]:
+        """Those behind the newest token of each request, but of those that failed."""
+        logits = self._decode(step.decode)
+        for chunk in step.catch_up:
+            logits.pop(chunk.request, None)
+            logits.update(self._follow(chunk))
+        return logits
+
+    def _decode(self, requests: Sequence[Request]) -> dict[Request, Logits]:
+        """Nothing where it fails: the rows of a batch share one run."""
+        if not requests:
+            return {}
+        try:
+            return dict(zip(requests, self.runner.decode(requests), strict=True))
+        except Exception:  # noqa: BLE001  whatever the runtime raises ends these requests alone
+            _log.exception("a decode step of %d requests failed", len(requests))
+            return {}
+
+    def _follow(self, chunk: PrefillChunk) -> dict[Request, Logits]:
+        """Nothing where it fails."""
+        request = chunk.request
+        assert request.slot is not None
+        try:
+            return {request: self.runner.follow(request.slot, chunk.start, chunk.token_ids)}
+        except Exception:  # noqa: BLE001  whatever the runtime raises ends this request and no other
+            _log.exception("the forced tokens of request %d failed", request.request_id)
+            return {}
 
     def _advance_all(self, request: Request, logits: Logits, mask: Mask) -> list[StepOutput]:
         """The next token, and those that its constraint forces behind it."""

@@ -105,11 +105,9 @@ class Request:
         return self.sampling.seed is not None
 
     @property
-    def num_behind(self) -> int:
-        """Tokens that are known but not computed, beside the one that enters the next decoding."""
-        return (
-            len(self.prompt_token_ids) + len(self.output_token_ids) - 1 - self.num_computed_tokens
-        )
+    def num_known_tokens(self) -> int:
+        """Those of prompt and output together."""
+        return len(self.prompt_token_ids) + len(self.output_token_ids)
 
     @property
     def may_skip_logits(self) -> bool:

@@ -67,11 +67,13 @@ class Runner:
         self._logits = np.empty((num_slots, model.vocab_size), np.float32)
         self._decoding: dict[tuple[int, int], _Decoding] = {}
         self._prefilling: dict[int, ort.IOBinding] = {}
+        self._following: dict[int, ort.IOBinding] = {}
 
     def close(self) -> None:
         """Frees the sessions and the KV memory. Nothing may follow."""
         self._decoding.clear()
         self._prefilling.clear()
+        self._following.clear()
         del self._decoder, self._prefill_session
         self._kv.close()
 
@@ -102,6 +104,20 @@ class Runner:
             feeds = self._prefill_feeds(first, chunk)
             feeds["logits_indices"] = np.arange(len(chunk), dtype=np.int64)
             bind_output(binding, "logits", logits[first - start :][: len(chunk)])
+            self._run(self._decoder, binding, feeds)
+        return logits
+
+    def follow(self, slot: int, start: int, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """As `prefill`, through the decoder's graph; the logits behind the last, `[vocab]`."""
+        binding = self._following.get(slot)
+        if binding is None:
+            binding = self._following[slot] = self._decoder.io_binding()
+            self._kv.bind(binding, slot, 1)
+        logits = np.empty(self.vocab_size, np.float32)
+        bind_output(binding, "logits", logits[None])
+        for first, chunk in self._chunks(start, token_ids):
+            feeds = self._prefill_feeds(first, chunk)
+            feeds["logits_indices"] = np.array([len(chunk) - 1], np.int64)
             self._run(self._decoder, binding, feeds)
         return logits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from service.engine.kv_cache import KvCache, Move, ends_alone
@@ -34,11 +34,13 @@ class PrefillChunk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The work of one step, in this order: moves, the prefill, what the output's forced tokens
-    leave to be computed, one token for each of `decode`.
+    """The work of one step, in this order: moves, the prefill, the known tokens of each request
+    of `catch_up`, one token for each of `decode`.
 
     The requests to decode lie in neighbouring slots once the moves are made, and are listed in
-    the order of their slots. `ends` is one that wants no token: it is over with the prefill.
+    the order of their slots; one of `catch_up` is among them where it lies between others, and
+    what its row gives is not looked at. `ends` is one that wants no token: it is over with the
+    prefill.
     """
 
     moves: Sequence[Move]
@@ -79,8 +81,9 @@ class Scheduler:
             else:
                 ends = self.prefilling
         moves += self.cache.gather(self.running)
-        decode = sorted(self.running, key=_slot)
-        return Step(moves, chunk, decode, ends, [*map(_behind, filter(_is_behind, decode))])
+        running = sorted(self.running, key=_slot)
+        catch_up = {each: _known(each) for each in running if _is_behind(each)}
+        return Step(moves, chunk, _between(running, catch_up), ends, [*catch_up.values()])
 
     def prefilled(self, chunk: PrefillChunk) -> None:
         """Notes that `chunk` was computed."""
@@ -94,8 +97,9 @@ class Scheduler:
         return "length"
 
     def decoded(self, request: Request, token_id: int) -> FinishReason | None:
-        """Notes the token that followed; a finished request gives its slot back."""
-        request.num_computed_tokens += 1
+        """Notes the token that followed once all before it were computed; a finished request
+        gives its slot back."""
+        request.num_computed_tokens = request.num_known_tokens
         return self.followed(request, token_id)
 
     def followed(self, request: Request, token_id: int) -> FinishReason | None:
@@ -178,12 +182,20 @@ def chunk_size(num_left: int, limit: int) -> int:
 
 
 def _is_behind(request: Request) -> bool:
-    return request.is_prefilled and bool(request.output_token_ids) and request.num_behind > 0
+    """Whether tokens were forced, so that more than the newest one is to be computed."""
+    return bool(request.output_token_ids) and (
+        request.num_known_tokens - request.num_computed_tokens > 1
+    )
 
 
-def _behind(request: Request) -> PrefillChunk:
-    start = request.num_computed_tokens
-    return PrefillChunk(request, start, start + request.num_behind)
+def _known(request: Request) -> PrefillChunk:
+    return PrefillChunk(request, request.num_computed_tokens, request.num_known_tokens)
+
+
+def _between(running: Sequence[Request], without: Container[Request]) -> Sequence[Request]:
+    """From the first to the last of `running` that is not in `without`."""
+    wanted = [i for i, request in enumerate(running) if request not in without]
+    return running[wanted[0] : wanted[-1] + 1] if wanted else ()
 
 
 def _slot(request: Request) -> int:

@@ -24,6 +24,7 @@ class ScriptRunner(Runner):
         self.script = [*script]
         self.num_decoded = 0
         self._end = end
+        self._requests: dict[int, Request] = {}
         self.vocab_size = vocab_size
 
     def close(self) -> None:
@@ -32,13 +33,21 @@ class ScriptRunner(Runner):
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         pass
 
+    def follow(self, slot: int, start: int, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        return self._scripted(self._requests[slot])
+
     def move(self, move: Move) -> None:
         pass
 
     def decode(self, requests: Sequence[Request]) -> NDArray[np.float32]:
-        logits = np.zeros((len(requests), self.vocab_size), np.float32)
-        for row, request in zip(logits, requests, strict=True):
-            position = len(request.output_token_ids)
-            row[self.script[position] if position < len(self.script) else self._end] = 10
-            self.num_decoded += 1
+        self.num_decoded += len(requests)
+        for request in requests:
+            assert request.slot is not None
+            self._requests[request.slot] = request
+        return np.stack([self._scripted(request) for request in requests])
+
+    def _scripted(self, request: Request) -> NDArray[np.float32]:
+        logits = np.zeros(self.vocab_size, np.float32)
+        position = len(request.output_token_ids)
+        logits[self.script[position] if position < len(self.script) else self._end] = 10
         return logits

@@ -51,7 +51,11 @@ def test_numbers_of_one_sign_are_kept_with_the_zero_at_an_end(sign: int) -> None
 
 def test_zeros_stay_zeros() -> None:
     weight = BlockWeight(
-        4, 32, np.full((1, 2, 16), 0x88, np.uint8), np.ones((1, 2), np.float32), np.zeros((1, 2))
+        4,
+        32,
+        np.full((1, 2, 16), 0x88, np.uint8),
+        np.ones((1, 2), np.float32),
+        np.zeros((1, 2), np.float32),
     )
     paired = pair(weight)
     assert paired is not None

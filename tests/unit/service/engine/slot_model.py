@@ -86,6 +86,10 @@ class SlotRunner(Runner):
     def prefill(self, slot: int, start: int, token_ids: Sequence[int]) -> None:
         self.slots.prefill(slot, start, token_ids)
 
+    def follow(self, slot: int, start: int, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        self.slots.prefill(slot, start, token_ids)
+        return _logits(self.slots.contents[slot])
+
     def decode(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         first = requests[0].slot
         assert first is not None
