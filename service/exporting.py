@@ -39,11 +39,13 @@ class Step(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class ExportJob:
     """`source` is what the export is given and `name` what the package is called; `device` whose
-    kernels it is for, None for what the export itself would choose."""
+    kernels it is for, None for what the export itself would choose; `models` the store it goes
+    to, None for the service's own."""
 
     source: str
     name: ModelName
     device: str | None = None
+    models: Path | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -117,7 +119,7 @@ class Exports:
             await self._run(job, running, folder)
 
     async def _run(self, job: ExportJob, running: _Running, folder: str) -> None:
-        models = str(self._models.absolute())
+        models = str((job.models or self._models).absolute())
         arguments = ["--models", models, "--name", str(job.name), "--progress", "json"]
         arguments.append(ENDS_WITH_INPUT)
         if job.device is not None:

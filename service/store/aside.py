@@ -22,7 +22,8 @@ def store_aside(store: Store) -> Iterator[Store]:
     is the operating system's, tells that nobody uses it any more. Raises OSError.
     """
     root = store.layout.aside(secrets.token_hex(8))
-    lock = FileLock(lock_of(root))
+    # It may be left in another thread than it was entered in.
+    lock = FileLock(lock_of(root), thread_local=False)
     # Under the store's lock nobody takes the new one for abandoned.
     with changing(store.layout):
         lock.acquire()

@@ -24,7 +24,7 @@ from service.modelfile.parameters import parameters_from
 from service.modelfile.templates import check_template
 from service.store.names import ModelName
 from service.store.overrides import Overrides
-from service.store.packages import Store
+from service.store.packages import AnyPackage, Store
 
 _DECODER = RequestDecoder(CreateRequest, CREATE)
 _RENAMED = {"num_ctx": "parameters.num_ctx"}
@@ -80,8 +80,8 @@ async def _of_files(
     overrides = await asyncio.to_thread(_overrides, wire)
     device = pool_of(request).health().device
 
-    def make(passing: str) -> None:
-        _made(store, target, passing, overrides)
+    def make(package: AnyPackage) -> None:
+        _adopted(store, target, package, overrides)
 
     return made_of_upload(store, exports, digest, device, make)
 
@@ -92,6 +92,14 @@ def _made(store: Store, target: str, base: str, overrides: Overrides) -> None:
 
     with params_renamed(_RENAMED):
         create_model(store, target, base, overrides)
+
+
+def _adopted(store: Store, target: str, package: AnyPackage, overrides: Overrides) -> None:
+    # Imported here: only what changes a store needs its locks.
+    from service.store.changes import adopt_package  # noqa: PLC0415
+
+    with params_renamed(_RENAMED):
+        adopt_package(store, target, package, overrides)
 
 
 def _check_name(target: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from service.api.ollama.model_schema import Progress
 from service.api.ollama.pull import told
@@ -13,13 +13,12 @@ from service.api.threads import in_thread
 from service.errors import (
     BlobNotFound,
     ExportFailed,
-    ModelNotFound,
     RequestError,
     UnsupportedParameter,
 )
 from service.exporting import ExportJob, Exports
 from service.store.names import ModelName
-from service.store.packages import Store
+from service.store.packages import AnyPackage, Store
 
 
 def uploaded_gguf(store: Store, files: Mapping[str, str]) -> str:
@@ -47,39 +46,33 @@ def uploaded_gguf(store: Store, files: Mapping[str, str]) -> str:
 
 
 async def made_of_upload(
-    store: Store, exports: Exports, digest: str, device: str, make: Callable[[str], None]
+    store: Store, exports: Exports, digest: str, device: str, make: Callable[[AnyPackage], None]
 ) -> AsyncGenerator[Progress, None]:
-    """Exports the blob as a passing model, which `make` gets the name of, and drops it then.
+    """Exports the blob where nobody finds it, gives the package to `make`, and drops the blob then.
 
     Raises as `Exports.follow` and `make` do; what there was before then stands, and the blob too.
     """
     # Imported here: only what changes a store needs its locks.
+    from service.store.aside import store_aside  # noqa: PLC0415
     from service.store.blobs import borrowed, drop  # noqa: PLC0415
 
-    passing = f"making-{secrets.token_hex(6)}"
-    async with in_thread(borrowed(store.layout, digest)) as path:
+    name = f"upload-{secrets.token_hex(6)}"
+    async with (
+        in_thread(borrowed(store.layout, digest)) as path,
+        in_thread(store_aside(store)) as place,
+    ):
         source = str(path.resolve())
-        job = ExportJob(source, ModelName.parse(passing), device)
+        job = ExportJob(source, ModelName.parse(name), device, place.root)
         try:
             async with aclosing(exports.follow(job)) as steps:
                 async for step in steps:
                     yield told(step)
             yield Progress("writing manifest")
-            await asyncio.to_thread(make, passing)
+            await asyncio.to_thread(lambda: make(place.find(name)))
         except ExportFailed as error:
             # Where the store lies is not a client's to know.
             raise ExportFailed(error.message.replace(source, "The file")) from None
-        finally:
-            await asyncio.to_thread(_remove, store, passing)
     await asyncio.to_thread(drop, store.layout, digest)
-
-
-def _remove(store: Store, passing: str) -> None:
-    # Imported here: only what changes a store needs its locks.
-    from service.store.changes import remove_model  # noqa: PLC0415
-
-    with suppress(ModelNotFound):
-        remove_model(store, passing)
 
 
 def _no_gguf(param: str) -> UnsupportedParameter:
