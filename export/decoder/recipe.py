@@ -119,6 +119,7 @@ class DecoderRecipe:
                 head_dim=spec.attention.head_dim,
                 vocab_size=spec.vocab_size,
                 kv_dtype=self.material.job.target.kv_dtype,
+                num_parameters=spec.num_parameters,
             ),
             tokens=Tokens(
                 eos=tokenizer.eos_token_ids,

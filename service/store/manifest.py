@@ -32,7 +32,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the engine must know to size and bind the graph's inputs and outputs."""
+    """What the engine must know to size and bind the graph's inputs and outputs.
+
+    `num_parameters`, for people, counts the weights of all matrices; None where that is unknown.
+    """
 
     family: str
     num_layers: Positive
@@ -40,6 +43,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     head_dim: Positive
     vocab_size: Positive
     kv_dtype: KvDtype = "float32"
+    num_parameters: Positive | None = None
 
     @property
     def kv_bytes_per_token(self) -> int:

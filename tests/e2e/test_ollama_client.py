@@ -249,6 +249,7 @@ def test_the_models_are_told(ollama: Client) -> None:
     listed = models[MODEL]
     assert listed.details is not None
     assert (listed.details.format, listed.details.family) == ("onnx", "llama")
+    assert listed.details.parameter_size == "134.48M"
     assert (listed.size or 0) > 10_000_000
     shown = ollama.show("mymodel")
     assert shown.parameters is not None

@@ -32,8 +32,24 @@ def details_of(package: AnyPackage) -> Details:
         parent_model=package.parent or "",
         family=family,
         families=[family],
+        parameter_size=_parameter_size(package.manifest),
         quantization_level=package.manifest.precision,
     )
+
+
+def rounded(count: int) -> str:
+    """`count` as Ollama writes it: 134.52M, 7B, 3.2B."""
+    for unit, size, digits in (("B", 10**9, 1), ("M", 10**6, 2), ("K", 10**3, 0)):
+        if count >= size:
+            shown = f"{count / size:.{0 if count % size == 0 else digits}f}"
+            return f"{shown}{unit}"
+    return str(count)
+
+
+def _parameter_size(manifest: AnyManifest) -> str:
+    if isinstance(manifest, EncoderManifest) or manifest.architecture.num_parameters is None:
+        return ""
+    return rounded(manifest.architecture.num_parameters)
 
 
 def entry_of(package: AnyPackage) -> ModelEntry:

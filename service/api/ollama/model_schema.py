@@ -50,7 +50,7 @@ class CopyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """`parameter_size` is not known of packages."""
+    """`parameter_size` is empty where it is not known: of encoders and of imported packages."""
 
     parent_model: str
     format: str = "onnx"

@@ -96,6 +96,8 @@ def test_a_manifest_says_what_the_engine_needs(models: Path) -> None:
     assert (architecture.family, architecture.num_layers) == ("llama", 2)
     assert (architecture.num_kv_heads, architecture.head_dim) == (2, 32)
     assert (architecture.vocab_size, architecture.kv_dtype) == (258, "float32")
+    layer = 64 * (128 + 2 * 64 + 128 + 3 * 96)
+    assert architecture.num_parameters == 2 * layer + 2 * 258 * 64 == 119_040
     assert (manifest.tokens.bos, manifest.tokens.eos) == (256, (257,))
     assert not manifest.tokens.add_bos
     assert manifest.graphs.decoder == "model.onnx"
