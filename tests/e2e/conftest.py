@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,15 @@ NUM_CTX = 384
 """What `mymodel` asks for, other than what the servers are started with."""
 
 TINY_EMBEDDER = Path(__file__).parents[1] / "golden" / "tiny_encoders" / "tiny-embedder" / "latest"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_mean_what_they_mean() -> None:
+    """What nohup or a background job ignores would be ignored by the processes under test too."""
+    for name, handler in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
