@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 MIN_FORCED_TOKENS = 3
 """Fewer forced tokens are decoded one by one, which other requests do at the same time: computing
-them at once costs a run of the model for this request alone. Three pay for it alone (1.5 times
+them at once costs a run of the model for this request alone. Three pay for it alone (1.7 times
 the rate of answers) and cost eight requests nothing; two would cost them a tenth. Whatever else
 is running the number is the same, since tokens computed at once are rounded differently."""
 
