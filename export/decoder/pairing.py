@@ -26,8 +26,9 @@ def pair(weight: BlockWeight) -> BlockWeight | None:
     numbers = numbers_of(weight).reshape(num_outputs, num_blocks // 2, -1)
     scales, zero_points = _scales_and_zeros(numbers)
     # Both roundings are uniform, so that their powers are as the squares of their steps.
-    added, made = (np.square(steps, dtype=np.float64).sum() for steps in (scales, weight.scales))
-    if not 2 * weight.block_size * added <= _LARGEST_ADDED_NOISE * weight.block_size * made:
+    added, made = (np.square(steps, dtype=np.float64).mean() for steps in (scales, weight.scales))
+    # Numbers that are none compare as false.
+    if not added <= _LARGEST_ADDED_NOISE * made:
         return None
     steps = np.where(scales, scales, np.float32(1))[..., None]
     codes = np.rint(numbers / steps) + zero_points[..., None]
