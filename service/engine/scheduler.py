@@ -34,13 +34,13 @@ class PrefillChunk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The work of one step, in this order: moves, the prefill, the known tokens of each request
-    of `catch_up`, one token for each of `decode`.
+    """The work of one step, in this order: moves, the prefill, one token for each of `decode`, the
+    known tokens of each request of `catch_up`.
 
     The requests to decode lie in neighbouring slots once the moves are made, and are listed in
-    the order of their slots; one of `catch_up` is among them where it lies between others, and
-    what its row gives is not looked at. `ends` is one that wants no token: it is over with the
-    prefill.
+    the order of their slots; one of `catch_up` is among them where it lies between others: what
+    its row gives is not looked at, and what it writes is written over when it catches up. `ends`
+    is one that wants no token: it is over with the prefill.
     """
 
     moves: Sequence[Move]

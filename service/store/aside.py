@@ -1,4 +1,4 @@
-"""Making a package where nobody finds it until the model that it is for is ready."""
+"""Making a package, or a file, where nobody finds it until all of it is ready."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from filelock import FileLock
 
-from service.store.layout import lock_of
+from service.store.layout import Layout, lock_of
 from service.store.packages import Store
 from service.store.replacing import changing
 
 
 @contextmanager
 def store_aside(store: Store) -> Iterator[Store]:
-    """An empty store on the same file system that `store` does not list; gone at the end.
+    """An empty store that `store` does not list, in a `folder_aside`. Raises OSError."""
+    with folder_aside(store.layout) as folder:
+        yield Store(folder)
 
-    One that a killed process leaves is deleted by the next change of `store`, as its lock, which
-    is the operating system's, tells that nobody uses it any more. Raises OSError.
+
+@contextmanager
+def folder_aside(layout: Layout) -> Iterator[Path]:
+    """An empty folder on the file system of the store; gone at the end.
+
+    One that a killed process leaves is deleted by the next change of the store, as its lock, which
+    is the operating system's, tells that nobody uses it any more. It may be left in another thread
+    than it was entered in. Raises OSError.
     """
-    root = store.layout.aside(secrets.token_hex(8))
-    # It may be left in another thread than it was entered in.
-    lock = FileLock(lock_of(root), thread_local=False)
+    folder = layout.aside(secrets.token_hex(8))
+    lock = FileLock(lock_of(folder), thread_local=False)
     # Under the store's lock nobody takes the new one for abandoned.
-    with changing(store.layout):
+    with changing(layout):
         lock.acquire()
     try:
-        root.mkdir()
-        yield Store(root)
+        folder.mkdir()
+        yield folder
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         with suppress(OSError):
-            lock_of(root).unlink(missing_ok=True)
+            lock_of(folder).unlink(missing_ok=True)

@@ -12,16 +12,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
 from service.errors import RequestError, StoreFailure
+from service.store.aside import folder_aside
 from service.store.files import move, sync
 from service.store.layout import Layout
-from service.store.replacing import changing
 
 GGUF_MAGIC: Final = b"GGUF"
 
@@ -143,29 +141,13 @@ def borrowed(layout: Layout, digest: str) -> Iterator[Path]:
 
 @contextmanager
 def _scratch(layout: Layout) -> Iterator[Path]:
-    """An empty folder, which the next change of the store clears if this process is killed.
-
-    The lock is the operating system's; another thread may let go of it than the one that took it.
-    """
-    try:
-        with changing(layout):
-            pass
-        folder = layout.scratch()
-        lock = FileLock(f"{folder}.lock", thread_local=False)
-        lock.acquire(timeout=0)
-    except OSError as error:
-        raise _failure(error) from error
-    try:
+    """An empty folder. Raises StoreFailure."""
+    with ExitStack() as stack:
         try:
-            folder.mkdir()
+            folder = stack.enter_context(folder_aside(layout))
         except OSError as error:
             raise _failure(error) from error
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-        with suppress(OSError):
-            Path(f"{folder}.lock").unlink()
 
 
 def _failure(error: OSError) -> StoreFailure:

@@ -10,7 +10,6 @@ models/
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +53,6 @@ class Layout:
     def blob(self, digest: str) -> Path:
         return self.blobs / f"sha256-{digest}"
 
-    def scratch(self) -> Path:
-        """A folder of nobody's yet, cleared as one is in which a package is built."""
-        return self.staging / f"{secrets.token_hex(8)}.scratch"
-
     def model(self, name: ModelName) -> Path:
         """Where the package or the record of `name` lies."""
         return self.root / name.folder
@@ -73,7 +68,7 @@ class Layout:
         return self.staging / f"{_key(name)}{_RECORD}"
 
     def aside(self, key: str) -> Path:
-        """A store of its own for a package that is not to be listed until all of it is ready."""
+        """A folder for what is not to be found until all of it is ready."""
         return self.staging / f"{key}{_ASIDE}"
 
     @property
@@ -97,7 +92,7 @@ class Layout:
         folders = [path for path in self.staging.iterdir() if path.is_dir()]
         return [path for path in folders if lock_of(path).exists()]
 
-    def stores_aside(self) -> set[Path]:
+    def folders_aside(self) -> set[Path]:
         """Those in use, and what is left of those whose processes were killed: folder, lock."""
         locks = self.staging.glob(lock_of(Path(f"*{_ASIDE}")).name)
         return {*self.staging.glob(f"*{_ASIDE}"), *(lock.with_suffix("") for lock in locks)}

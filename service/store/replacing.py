@@ -132,7 +132,7 @@ def _recover(layout: Layout) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for folder in layout.unpublished():
         _clear_abandoned(folder)
-    for folder in layout.stores_aside():
+    for folder in layout.folders_aside():
         _clear_abandoned(folder, with_lock=True)
     _sweep_blobs(layout)
     if layout.replaced_models.is_dir():

@@ -211,7 +211,7 @@ def test_a_package_made_aside_that_does_not_fit_is_gone(
             adopt_package(store, target, place.find("e"), overrides)
     assert store.names() == names
     assert [path for path in store.root.rglob(DATA) if path.read_bytes() == b"aside"] == []
-    assert store.layout.stores_aside() == set()
+    assert store.layout.folders_aside() == set()
 
 
 def test_a_damaged_package_can_be_removed_but_not_copied(store: Store) -> None:

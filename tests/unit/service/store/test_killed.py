@@ -54,7 +54,7 @@ def _state(store: Store) -> State:
 
 def _is_tidy(store: Store) -> bool:
     left = [path.name for path in store.layout.staging.iterdir() if path.suffix != ".lock"]
-    left += [str(path) for path in store.layout.stores_aside()]
+    left += [str(path) for path in store.layout.folders_aside()]
     weights = [path.read_bytes() for path in store.root.rglob(DATA)]
     used = {content for content, _ in _state(store).values()}
     left += [path.name for path in store.layout.replaced_models.glob("*")]

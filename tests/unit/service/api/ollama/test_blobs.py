@@ -102,7 +102,7 @@ async def test_pages_must_say_that_they_send_a_file(app: Litestar, tmp_path: Pat
 
 async def test_what_was_left_behind_is_swept(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    killed = layout.scratch()
+    killed = layout.aside("killed")
     killed.mkdir(parents=True)
     (killed / "blob").write_bytes(b"GG")
     Path(f"{killed}.lock").touch()
@@ -113,6 +113,7 @@ async def test_what_was_left_behind_is_swept(tmp_path: Path) -> None:
     os.utime(old, (time.time() - 25 * 3600,) * 2)
     with changing(layout):
         assert not killed.exists()
+        assert not Path(f"{killed}.lock").exists()
         assert (old.exists(), new.exists()) == (False, True)
 
 
