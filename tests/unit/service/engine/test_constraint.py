@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,47 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from service.engine.bitmask import Bits, mask_logits, new_bits, single_token
-from service.engine.constraint import ConstraintError
 from service.engine.engine import Engine
 from service.engine.request import Request, SamplingParams
+from tests.unit.service.engine.pattern import Pattern
 from tests.unit.service.engine.requests import GREEDY, make_request
 from tests.unit.service.engine.slot_model import VOCAB_SIZE, SlotRunner
 from tests.unit.service.engine.workload import run_to_end, seeded, tokens_alone
-
-
-class Pattern:
-    """The output is one token of each set, one after the other."""
-
-    def __init__(self, *sets: set[int], fails_at: int | None = None) -> None:
-        self._sets = sets
-        self._fails_at = fails_at
-        self._position = 0
-
-    @property
-    def is_finished(self) -> bool:
-        return self._position == len(self._sets)
-
-    def fill(self, bits: Bits) -> bool:
-        if self._position == self._fails_at:
-            raise ConstraintError("a limit was met")
-        if not self._sets[self._position]:
-            return False
-        for token_id in self._sets[self._position]:
-            bits[token_id // 32] |= np.int32(1) << (token_id % 32)
-        return True
-
-    def forced(self) -> list[int]:
-        rest = itertools.takewhile(lambda allowed: len(allowed) == 1, self._sets[self._position :])
-        return [token_id for allowed in rest for token_id in allowed]
-
-    def consume(self, token_id: int) -> None:
-        allowed = self._sets[self._position]
-        if allowed and token_id not in allowed:
-            raise ConstraintError("not allowed")
-        self._position += 1
-
-    def completion(self) -> list[int]:
-        return [min(allowed) for allowed in self._sets[self._position :]]
 
 
 def _held(constraint: Pattern, sampling: SamplingParams = GREEDY, length: int = 9) -> Request:
@@ -236,6 +200,20 @@ def test_neighbours_of_forced_tokens_get_what_they_get_alone() -> None:
         alone = _forced(*runs)
         run_to_end(Engine(SlotRunner(num_slots=1)), [alone])
         assert request.output_token_ids == alone.output_token_ids
+
+
+def test_forced_tokens_that_cannot_be_computed_end_their_request_alone() -> None:
+    class BrokenRunner(SlotRunner):
+        def follow(self, slot: int, start: int, token_ids: Sequence[int]) -> NDArray[np.float32]:
+            raise RuntimeError("out of memory")
+
+    free = [make_request([1, 2, index], max_tokens=20) for index in range(2)]
+    held = _forced(5)
+    outputs = run_to_end(Engine(BrokenRunner(num_slots=3)), [free[0], held, free[1]])
+    assert [output.request for output in outputs if output.failed] == [held]
+    assert len(held.output_token_ids) == 6
+    for request in free:
+        assert request.output_token_ids == tokens_alone(SlotRunner(num_slots=1), request)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from service.engine.engine import Engine
-from service.engine.request import SamplingParams
+from service.engine.request import Request, SamplingParams
 from service.engine.runner import Runner
 from tests.unit.service.engine.conftest import SLOT_LENGTH
+from tests.unit.service.engine.pattern import Pattern
 from tests.unit.service.engine.requests import GREEDY, SEEDED, make_request
 from tests.unit.service.engine.workload import (
     run_to_end,
@@ -42,6 +43,43 @@ def test_under_load_every_request_gives_what_it_gives_alone(
         if request in aborted:
             expected = expected[: len(request.output_token_ids)]
         assert request.output_token_ids == expected
+
+
+def test_forced_tokens_and_their_neighbours_are_what_they_are_alone(
+    runner: Runner, text_token_ids: list[int]
+) -> None:
+    """Those that catch up lie between others, whose rows are computed over theirs."""
+    runs = {1: (5, 12), 3: (31, 3)}
+    requests = [
+        _held(text_token_ids, index, runs[index])
+        if index in runs
+        else make_request(
+            text_token_ids[40 * index : 40 * index + 30], max_tokens=50, sampling=seeded(index)
+        )
+        for index in range(5)
+    ]
+    run_to_end(Engine(runner), requests)
+    for index, request in enumerate(requests):
+        if index in runs:
+            alone = _held(text_token_ids, index, runs[index])
+            run_to_end(Engine(runner), [alone])
+            assert request.output_token_ids == alone.output_token_ids
+            assert len(request.output_token_ids) == 4 * 3 + sum(runs[index])
+        else:
+            assert request.output_token_ids == tokens_alone(runner, request)
+
+
+def _held(text_token_ids: Sequence[int], index: int, runs: Sequence[int]) -> Request:
+    """Four sampled tokens before, between and behind runs of forced ones."""
+    few = set(text_token_ids[:60])
+    sets = [few] * 4
+    for run in runs:
+        sets += [{token_id} for token_id in text_token_ids[:run]] + [few] * 4
+    request = make_request(
+        text_token_ids[40 * index : 40 * index + 30], max_tokens=200, sampling=seeded(index)
+    )
+    request.constraint = Pattern(*sets)
+    return request
 
 
 def test_seeded_requests_do_not_see_what_was_cached(
