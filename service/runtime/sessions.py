@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from service.errors import PackageCorrupt
+from service.runtime.huge_pages import in_huge_pages
 from service.runtime.ort import ort, reason_of
 from service.runtime.placement import (
     left_to_processor,
@@ -56,9 +57,10 @@ def open_session(
     options = _options(provider, refuses_processor=provider.device != "cpu" and not shapes_on_cpu)
     settings = {**provider.options, **(provider.capture_options if captures else {})}
     try:
-        session = ort.InferenceSession(
-            model, options, providers=[(provider.name, settings)], enable_fallback=0
-        )
+        with in_huge_pages():
+            session = ort.InferenceSession(
+                model, options, providers=[(provider.name, settings)], enable_fallback=0
+            )
     except Exception as error:
         name, reason = "a graph", reason_of(error)
         if isinstance(model, Path):
