@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def open_session(
     options = _options(provider, refuses_processor=provider.device != "cpu" and not shapes_on_cpu)
     settings = {**provider.options, **(provider.capture_options if captures else {})}
     try:
-        with in_huge_pages():
+        with in_huge_pages() if provider.device == "cpu" else nullcontext():
             session = ort.InferenceSession(
                 model, options, providers=[(provider.name, settings)], enable_fallback=0
             )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import mmap
 import re
 import sys
@@ -45,9 +46,18 @@ def _can_collapse() -> bool:
     return release is not None and tuple(map(int, release.groups())) >= (6, 1)
 
 
-def _huge_kilobytes() -> int:
-    (line,) = re.findall(r"AnonHugePages: +(\d+)", Path("/proc/self/smaps_rollup").read_text())
-    return int(line)
+def _mapping(memory: mmap.mmap) -> dict[str, str]:
+    """What smaps says of the mapping that the middle of `memory` lies in."""
+    middle = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + len(memory) // 2
+    found: dict[str, str] = {}
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if addresses := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            inside = int(addresses[1], 16) <= middle < int(addresses[2], 16)
+        elif inside:
+            name, _, value = line.partition(":")
+            found[name] = value.strip()
+    return found
 
 
 @pytest.mark.skipif(not _can_collapse(), reason="the system moves no memory into huge pages")
@@ -56,13 +66,14 @@ def test_what_is_allocated_meanwhile_lies_in_huge_pages() -> None:
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     earlier = mmap.mmap(-1, size, flags=flags)
     earlier.write(b"1" * size)
-    before = _huge_kilobytes()
     with in_huge_pages():
         later = mmap.mmap(-1, size, flags=flags)
         later.write(b"2" * size)
+    asked, left = _mapping(later), _mapping(earlier)
     # The system may be short of huge pages: some have moved.
-    moved = _huge_kilobytes() - before
-    assert 2 * HUGE_PAGE_BYTES // 1024 <= moved <= size // 1024
+    assert int(asked["AnonHugePages"].removesuffix(" kB")) >= 2 * HUGE_PAGE_BYTES // 1024
+    assert "hg" in asked["VmFlags"].split()
+    assert "hg" not in left["VmFlags"].split()
     assert later[:] == b"2" * size
     assert earlier[:] == b"1" * size
 
