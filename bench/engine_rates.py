@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from bench.child import Child, child
+from bench.core_distance import CoreDistance, core_distance
 from bench.report import Measurement, Reach, Rival
 from bench.retort_engine import RetortEngine
 from bench.rivals.llamacpp import LlamaCppEngine
@@ -29,14 +31,21 @@ class _Rate:
 def measure(setup: Setup) -> list[Measurement]:
     """All rates once per round, ours and the rival's in turn, after a round that is not counted."""
     with (
+        core_distance() as cores,
         child(partial(RetortEngine, setup.package(Variant.DEFAULT), setup.threads)) as default,
         child(partial(RetortEngine, setup.package(Variant.INT8_PREFILL), setup.threads)) as int8,
         child(partial(LlamaCppEngine, setup.gguf(), setup.threads)) as rival,
     ):
         rates = _rates(default, int8, rival)
-        rounds = [[(rate.ours(), rate.theirs()) for rate in rates] for _ in range(setup.rounds + 1)]
+        rounds = [[_pair(rate, cores) for rate in rates] for _ in range(setup.rounds + 1)]
     columns = zip(*rounds[1:], strict=True)
     return [_measurement(rate, column) for rate, column in zip(rates, columns, strict=True)]
+
+
+def _pair(rate: _Rate, cores: CoreDistance) -> tuple[float, float]:
+    if not cores.wait_until_near():
+        print(f"{rate.name}: the cores stay far from each other", file=sys.stderr)
+    return rate.ours(), rate.theirs()
 
 
 def _rates(
