@@ -13,6 +13,8 @@ from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.dequantize import dequantize, select_rows, unpack_blocks
 from export.checkpoints.ggml.blocks import BlockEncoding, Blocks
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
+from export.decoder.nibbles import pack_nibbles, unpack_nibbles
+from export.decoder.offset_blocks import OffsetBlocks, stack_offsets
 from export.decoder.searching import fit
 from export.decoder.tensor_file import as_bfloat16
 
@@ -46,6 +48,7 @@ class BlockWeight:
     - `zero_points`: uint8 `[N, K / block_size]`, not packed, or None where all are
       `2 ** (bits - 1)`
     - `order`: int64 `[K]`, the input that each column belongs to, or None where they are in order
+    - `offset_blocks`: the offsets in blocks of their own, or None; there are no `offsets` then
     """
 
     bits: Bits
@@ -55,10 +58,17 @@ class BlockWeight:
     offsets: NDArray[np.float32] | None = None
     zero_points: NDArray[np.uint8] | None = None
     order: NDArray[np.int64] | None = None
+    offset_blocks: OffsetBlocks | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.codes.shape[0], self.codes.shape[1] * self.block_size
+        return self.codes.shape[0], self.num_blocks * self.block_size
+
+    @property
+    def num_blocks(self) -> int:
+        """Those of a row, offsets not counted."""
+        num_blocks: int = self.codes.shape[1]
+        return num_blocks
 
 
 Weight = DenseWeight | BlockWeight
@@ -119,6 +129,7 @@ def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
     """Weights of one form over the same inputs as one: their rows below each other."""
     offsets = [part.offsets for part in parts if part.offsets is not None]
     zero_points = [part.zero_points for part in parts if part.zero_points is not None]
+    offset_blocks = [part.offset_blocks for part in parts if part.offset_blocks is not None]
     return BlockWeight(
         parts[0].bits,
         parts[0].block_size,
@@ -127,6 +138,7 @@ def stack(parts: Sequence[BlockWeight]) -> BlockWeight:
         np.concatenate(offsets) if offsets else None,
         np.concatenate(zero_points) if zero_points else None,
         parts[0].order,
+        stack_offsets(offset_blocks) if offset_blocks else None,
     )
 
 
@@ -136,12 +148,6 @@ def fitting_block_size(num_inputs: int, preferred: int) -> int | None:
     while size >= 16 and num_inputs % size:
         size //= 2
     return size if size >= 16 else None
-
-
-def unpack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Codes of 4 bits `[..., n]`, low nibble first, as one byte each: `[..., 2 * n]`."""
-    unpacked = np.stack([codes & 15, codes >> np.uint8(4)], axis=-1)
-    return unpacked.reshape(*codes.shape[:-1], -1)
 
 
 def numbers_of(weight: BlockWeight, rows: slice = slice(None)) -> NDArray[np.float32]:
@@ -155,6 +161,8 @@ def numbers_of(weight: BlockWeight, rows: slice = slice(None)) -> NDArray[np.flo
     levels *= scales[..., None]
     if weight.offsets is not None:
         levels += weight.offsets[rows][..., None]
+    if weight.offset_blocks is not None:
+        levels += weight.offset_blocks.values(weight.num_blocks)[rows][..., None]
     return levels.reshape(len(scales), -1)
 
 
@@ -171,7 +179,7 @@ def _carry_groups(tensor: Tensor, groups: Groups) -> Weight:
         groups.bits,
         block_size,
         _in_blocks(
-            codes if groups.bits == 8 else _pack_nibbles(codes), block_size * groups.bits // 8
+            codes if groups.bits == 8 else pack_nibbles(codes), block_size * groups.bits // 8
         ),
         np.repeat(groups.scales, repeats, axis=1),
         zero_points=None if zeros is None else np.repeat(zeros, repeats, axis=1),
@@ -190,7 +198,7 @@ def _carry_blocks(encoding: BlockEncoding, blocks: Blocks) -> BlockWeight:
     if not shift:
         assert offsets is not None
         offsets = offsets + 8 * scales
-    codes = _pack_nibbles(blocks.quants.view(np.uint8) + np.uint8(shift))
+    codes = pack_nibbles(blocks.quants.view(np.uint8) + np.uint8(shift))
     return BlockWeight(4, size, _in_blocks(codes, size // 2), scales, offsets)
 
 
@@ -202,7 +210,7 @@ def _slices_of_rows(tensor: Tensor, at_once: int = 1 << 22) -> list[slice]:
 
 def _fit_rows(rows: NDArray[np.float32], block_size: int) -> BlockWeight:
     fitted = fit(rows.reshape(rows.shape[0], -1, block_size))
-    codes = _pack_nibbles(fitted.codes)
+    codes = pack_nibbles(fitted.codes)
     return BlockWeight(4, block_size, codes, fitted.scales, zero_points=fitted.zero_points)
 
 
@@ -215,18 +223,8 @@ def _quantize_rows(rows: NDArray[np.float32], bits: Bits, block_size: int) -> Bl
     # Not by the inverse, which overflows for the smallest scales.
     scaled = np.divide(blocks, scales, out=np.zeros_like(blocks), where=scales != 0)
     codes = np.clip(np.rint(scaled) + half, 0, 2 * half - 1).astype(np.uint8)
-    stored = codes if bits == 8 else _pack_nibbles(codes)
+    stored = codes if bits == 8 else pack_nibbles(codes)
     return BlockWeight(bits, block_size, stored, scales[..., 0])
-
-
-def pack_zero_points(zero_points: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Zero points of 4 bits `[N, blocks]` as MatMulNBits wants them, two a byte, rows apart."""
-    return _pack_nibbles(np.pad(zero_points, ((0, 0), (0, zero_points.shape[1] % 2))))
-
-
-def _pack_nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << np.uint8(4))
-    return packed
 
 
 def _in_blocks(rows: NDArray[np.uint8], bytes_per_block: int) -> NDArray[np.uint8]:

@@ -58,8 +58,12 @@ def form_of(weight: Weight) -> str:
     """The form in words."""
     if isinstance(weight, DenseWeight):
         return str(weight.values.dtype)
-    extras = {"offsets": weight.offsets, "zero points": weight.zero_points}
-    named = " and ".join(name for name, values in extras.items() if values is not None)
+    extras = {
+        "offsets": weight.offsets is not None,
+        "offsets in 8 bits": weight.offset_blocks is not None,
+        "zero points": weight.zero_points is not None,
+    }
+    named = " and ".join(name for name, is_there in extras.items() if is_there)
     blocks = f"{weight.bits}-bit blocks of {weight.block_size}"
     return f"{blocks} with {named}" if named else blocks
 

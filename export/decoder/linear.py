@@ -6,14 +6,17 @@ Values have any axes before the last, which is the features'.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 
-from export.decoder.blocks import BlockWeight, DenseWeight, Weight, pack_zero_points, stack
+from export.decoder.blocks import BlockWeight, DenseWeight, Weight, stack
 from export.decoder.builder import CONTRIB, GraphBuilder
+from export.decoder.nibbles import pack_zero_points
+from export.decoder.offset_blocks import OffsetBlocks, summing
 
 _INT8_ACTIVATIONS = 4
 """MatMulNBits' `accuracy_level` under which the CPU kernels multiply in int8: the fast ones."""
@@ -63,7 +66,16 @@ def _form(weight: Weight) -> tuple[object, ...]:
         return ("dense", weight.values.dtype)
     has_offsets, has_zero_points = weight.offsets is not None, weight.zero_points is not None
     order = None if weight.order is None else weight.order.tobytes()
-    return ("blocks", weight.bits, weight.block_size, has_offsets, has_zero_points, order)
+    in_blocks = weight.offset_blocks is not None
+    return (
+        "blocks",
+        weight.bits,
+        weight.block_size,
+        has_offsets,
+        has_zero_points,
+        order,
+        in_blocks,
+    )
 
 
 def _merge(weights: list[Weight]) -> Weight:
@@ -79,6 +91,9 @@ def _multiply(graph: GraphBuilder, name: str, x: str, weight: Weight) -> str:
     if isinstance(weight, DenseWeight):
         matrix = _as_float(graph, name, _dense(graph, name, weight), weight)
         return graph.node("FusedMatMul", [x, matrix], f"{name}.y", domain=CONTRIB, transB=1)
+    if weight.offset_blocks is not None:
+        x = _append_sums(graph, name, x, weight)
+        weight = _append_blocks(weight, weight.offset_blocks)
     codes = graph.constant(f"{name}.codes", weight.codes, same_as=f"{name}.table")
     num_outputs, num_inputs = weight.shape
     if weight.order is not None:
@@ -96,6 +111,24 @@ def _multiply(graph: GraphBuilder, name: str, x: str, weight: Weight) -> str:
         accuracy_level=_INT8_ACTIVATIONS,
     )
     return y if weight.offsets is None else _correct(graph, name, x, y, weight)
+
+
+def _append_sums(graph: GraphBuilder, name: str, x: str, weight: BlockWeight) -> str:
+    """`x` `[B, S, K]` with the inputs of the offsets' blocks behind it."""
+    num_blocks, size = weight.num_blocks, weight.block_size
+    ones = graph.floats(f"sums_of_{num_blocks}_blocks_of_{size}", summing(num_blocks, size))
+    sums = graph.node("MatMul", [x, ones], f"{name}.sums")
+    return graph.node("Concat", [x, sums], f"{name}.with_sums", axis=-1)
+
+
+def _append_blocks(weight: BlockWeight, offsets: OffsetBlocks) -> BlockWeight:
+    """One weight of all blocks, over inputs with sums behind them."""
+    return replace(
+        weight,
+        codes=np.concatenate([weight.codes, offsets.codes], axis=1),
+        scales=np.concatenate([weight.scales, offsets.scales], axis=1),
+        offset_blocks=None,
+    )
 
 
 def _correct(graph: GraphBuilder, name: str, x: str, y: str, weight: BlockWeight) -> str:

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.decoder.blocks import BlockWeight, numbers_of
-
-_LARGEST_ADDED_NOISE = 0.01
-"""Of the power of the noise that rounding to 4 bits has made."""
+from export.decoder.noise import is_negligible
 
 _HIGHEST_CODE = 255
 
@@ -25,10 +23,7 @@ def pair(weight: BlockWeight) -> BlockWeight | None:
         return None
     numbers = numbers_of(weight).reshape(num_outputs, num_blocks // 2, -1)
     scales, zero_points = _scales_and_zeros(numbers)
-    # Both roundings are uniform, so that their powers are as the squares of their steps.
-    added, made = (np.square(steps, dtype=np.float64).mean() for steps in (scales, weight.scales))
-    # Numbers that are none compare as false.
-    if not added <= _LARGEST_ADDED_NOISE * made:
+    if not is_negligible(scales, weight.scales):
         return None
     steps = np.where(scales, scales, np.float32(1))[..., None]
     codes = np.rint(numbers / steps) + zero_points[..., None]

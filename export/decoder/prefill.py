@@ -21,8 +21,10 @@ _FLOAT_ACTIVATIONS = 1
 
 
 def gains_from_prefill_graph(decoder: onnx.ModelProto) -> bool:
-    """Whether there are weights that a prompt is better multiplied with in another way."""
-    return any(_is_4_bit(node) for node in decoder.graph.node)
+    """Whether most weights are such that a prompt is better multiplied with in another way: for a
+    few, one more graph's memory and what the others lose in it are too much."""
+    products = [node for node in decoder.graph.node if node.op_type == "MatMulNBits"]
+    return 2 * sum(map(_is_4_bit, products)) > len(products)
 
 
 def derive_prefill(decoder: onnx.ModelProto) -> onnx.ModelProto:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from export.decoder.appending import append_offsets
 from export.decoder.blocks import BlockWeight, Weight
 from export.decoder.pairing import pair
 from export.decoder.precision import Precision
@@ -30,11 +31,13 @@ class Storing:
         return self.target is Target.CPU and is_small and self.precision is not Precision.INT4
 
     def linear(self, weight: Weight, *, is_fine: bool) -> Weight:
-        """The weight of a layer's linear; if it `is_fine` its blocks stay as small as they are."""
+        """The weight of a layer's linear; if it `is_fine` its blocks stay as small as they are,
+        and may stay in 4 bits: measured, more of them make prompts slow to read, and others have
+        more inputs to sum up."""
         if not (self.widens and isinstance(weight, BlockWeight) and weight.offsets is not None):
             return self.even(weight)
-        paired = None if is_fine else pair(weight)
-        return paired or widen(weight)
+        stored = append_offsets(weight) if is_fine else pair(weight)
+        return stored or widen(weight)
 
     def even(self, weight: Weight) -> Weight:
         """Any weight; DirectML reads the zero points of a row right behind those of the last,

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.decoder.blocks import BlockWeight, unpack_nibbles
+from export.decoder.blocks import BlockWeight
+from export.decoder.nibbles import unpack_nibbles
 
 _LARGEST_FACTOR = 17
 """255 / 15: with it the largest code of 4 bits becomes the largest of 8."""

@@ -5,6 +5,7 @@ import pytest
 
 from export.checkpoints.base import Encoding
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS
+from export.decoder.appending import append_offsets
 from export.decoder.blocks import BlockWeight, Weight, carry, densify, quantize
 from export.decoder.inventory import Inventory, form_of, is_lossless
 from export.decoder.widening import widen
@@ -32,6 +33,16 @@ def test_a_zero_that_was_moved_is_a_loss() -> None:
     widened = widen(weight)
     assert widened.bits == 8
     assert not is_lossless(tensor, widened)
+
+
+def test_offsets_in_eight_bits_are_a_loss_with_a_name() -> None:
+    tensor = block_tensor(Encoding.Q4_1, (8, 512))
+    weight = carry(tensor)
+    assert isinstance(weight, BlockWeight)
+    appended = append_offsets(weight)
+    assert appended is not None
+    assert form_of(appended) == "4-bit blocks of 32 with offsets in 8 bits"
+    assert not is_lossless(tensor, appended)
 
 
 @pytest.mark.parametrize(

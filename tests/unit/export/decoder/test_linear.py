@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from export.checkpoints.base import Encoding, Groups, Tensor
 from export.checkpoints.ggml.table import BLOCK_ENCODINGS as GGML_ENCODINGS
+from export.decoder.appending import append_offsets
 from export.decoder.blocks import BlockWeight, Weight, carry, densify, quantize
 from export.decoder.builder import FLOAT, INT64, GraphBuilder
 from export.decoder.linear import embed, linear
@@ -62,6 +63,14 @@ def _widened(tensor: Tensor) -> BlockWeight:
     weight = carry(tensor)
     assert isinstance(weight, BlockWeight)
     return widen(weight)
+
+
+def _appended(tensor: Tensor) -> BlockWeight:
+    weight = carry(tensor)
+    assert isinstance(weight, BlockWeight)
+    appended = append_offsets(weight)
+    assert appended is not None
+    return appended
 
 
 FORMS = tuple(_forms(8))
@@ -172,6 +181,29 @@ def test_weights_with_orders_of_their_own_are_products_of_their_own(tmp_path: Pa
     x = _inputs(5)
     expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
     _assert_close(_product(tmp_path, weights, x), expected, exact=False)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 7])
+def test_offsets_in_blocks_are_part_of_the_product(tmp_path: Path, num_tokens: int) -> None:
+    weights = [_appended(block_tensor(Encoding.Q4_1, (rows, 576), seed=rows)) for rows in (16, 8)]
+    graph, x = _Graph(tmp_path), _inputs(num_tokens, 576)
+    result = linear(graph.builder, "layer", "x", weights)
+    nodes = [node.op_type for node in graph.builder.model("test").graph.node]
+    assert nodes == ["MatMul", "Concat", "MatMulNBits"]
+    expected = np.concatenate([x @ value_of(weight).T for weight in weights], -1)
+    _assert_close(graph.run("x", x, result), expected, exact=False)
+
+
+def test_a_token_has_the_same_product_among_others(tmp_path: Path) -> None:
+    """To the last bit, sums of inputs included."""
+    weight = _appended(block_tensor(Encoding.Q4_1, (40, 576)))
+    x = 3 + _inputs(33, 576)
+    graph = _Graph(tmp_path)
+    result = linear(graph.builder, "layer", "x", [weight])
+    together = graph.run("x", x, result)
+    model = session(tmp_path / "graph.onnx")
+    alone = [model.run([result], {"x": x[:, i : i + 1]})[0] for i in range(33)]
+    np.testing.assert_array_equal(np.concatenate(alone, axis=1), together)
 
 
 def test_odd_sizes_stay_dense_and_work(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from export.checkpoints.base import Encoding
-from export.decoder.blocks import BlockWeight, carry, unpack_nibbles
+from export.decoder.blocks import BlockWeight, carry
+from export.decoder.nibbles import unpack_nibbles
 from export.decoder.widening import widen
 from tests.unit.export.decoder.weights import block_tensor, value_of
 

@@ -58,5 +58,7 @@ def _value_of_blocks(weight: BlockWeight) -> NDArray[np.float32]:
     values = weight.scales[..., None] * centred
     if weight.offsets is not None:
         values = values + weight.offsets[..., None]
+    if weight.offset_blocks is not None:
+        values = values + weight.offset_blocks.values(weight.num_blocks)[..., None]
     columns = values.reshape(weight.shape)
     return columns if weight.order is None else columns[:, np.argsort(weight.order)]
