@@ -66,6 +66,7 @@ class WeightOnly:
         spec = self.weights.spec
         weight = self.storing.linear(
             self.precision.linear(tensor, is_sensitive=linear in spec.sensitive(layer)),
+            layer,
             is_fine=linear in spec.fine,
         )
         self.on_matrix(tensor, weight)
