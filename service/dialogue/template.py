@@ -92,7 +92,7 @@ class ChatTemplate:
             "tools": [tool_value(tool, shield.hide) for tool in options.tools] or None,
             "documents": None,
             "add_generation_prompt": options.begins_answer and not options.continues_final_message,
-            BUDGET: Budget(sum(map(len, texts))),
+            BUDGET: Budget(sum(map(len, texts)), len(messages)),
         }
         rendered = _run(self._template, variables)
         return shield.segments(_up_to(rendered, end) if end else rendered)

@@ -61,7 +61,7 @@ def is_alive(server: ServerProcess) -> bool:
 def test_a_hostile_body_gets_a_4xx_and_nothing_else(server: ServerProcess, body: bytes) -> None:
     reply = post_raw(server, body)
     status = int(reply.split(b" ")[1])
-    assert 400 <= status < 500
+    assert 400 <= status < 500, reply[-2000:]
     error = json.loads(reply.partition(b"\r\n\r\n")[2])["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert "Traceback" not in error["message"]
