@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
-from bench.child import child
+from bench.child import Child, child
+from bench.core_distance import CoreDistance, core_distance
 from bench.pausing import paused
 from bench.report import Measurement, Reach, Rival
 from bench.rivals.llamacpp import http_server
@@ -23,6 +24,9 @@ NUM_SEEDED = 200
 TEMPERATURES = (0.0, 1.0, 1.5)
 _RIVAL = "llama.cpp's server"
 
+_RATES_PER_ROUND = 3
+"""Two rates of one engine differ by less than each does from one second to the next."""
+
 
 def measure(setup: Setup) -> list[Measurement]:
     return [*_engine(setup), *_servers(setup), *_hostile(setup)]
@@ -31,13 +35,11 @@ def measure(setup: Setup) -> list[Measurement]:
 def _engine(setup: Setup) -> list[Measurement]:
     """Each round with and without in turn, after a round that is not counted."""
     make = partial(StructuredEngine, setup.package(Variant.DEFAULT), setup.threads, CLIENTS)
-    rate, answer = StructuredEngine.decode_rate, StructuredEngine.answer_rate
-    compile_ms = StructuredEngine.compile_ms
-    with child(make) as engine:
+    answer, compile_ms = StructuredEngine.answer_rate, StructuredEngine.compile_ms
+    with child(make) as engine, core_distance() as cores:
+        rates = [_rates(engine, cores) for _ in range(_RATES_PER_ROUND * setup.rounds + 1)]
         rounds = [
             (
-                engine.call(rate, CLIENTS, held=True),
-                engine.call(rate, CLIENTS, held=False),
                 engine.call(answer, forces=True),
                 engine.call(answer, forces=False),
                 engine.call(compile_ms, cached=False),
@@ -45,7 +47,8 @@ def _engine(setup: Setup) -> list[Measurement]:
             )
             for _ in range(setup.rounds + 1)
         ]
-    held, free, forced, chosen, cold, cached = zip(*rounds[1:], strict=True)
+    held, free = zip(*rates[1:], strict=True)
+    forced, chosen, cold, cached = zip(*rounds[1:], strict=True)
     return [
         Measurement(
             f"constrained decode, {CLIENTS} sequences",
@@ -64,6 +67,13 @@ def _engine(setup: Setup) -> list[Measurement]:
         Measurement("FriendList compiled, cold", "ms", cold, reach=Reach("at_most", 10)),
         Measurement("FriendList compiled, cached", "ms", cached, reach=Reach("at_most", 1)),
     ]
+
+
+def _rates(engine: Child[StructuredEngine], cores: CoreDistance) -> tuple[float, float]:
+    """Held to a form, and not."""
+    cores.wait_until_near()
+    rate = StructuredEngine.decode_rate
+    return engine.call(rate, CLIENTS, held=True), engine.call(rate, CLIENTS, held=False)
 
 
 def _servers(setup: Setup) -> list[Measurement]:
