@@ -18,13 +18,19 @@ def allow(bits: Bits, token_id: int) -> None:
     bits.view(np.uint8)[token_id // 8] |= 1 << token_id % 8
 
 
+def is_allowed(bits: Bits, token_id: int) -> bool:
+    """Whether the bit of a token is set."""
+    return bool(bits.view(np.uint8)[token_id // 8] >> token_id % 8 & 1)
+
+
 def single_token(bits: Bits) -> int | None:
     """The only token that is allowed, None if there are several."""
-    words = np.flatnonzero(bits)
-    if len(words) != 1:
+    # Counting takes a tenth of the time that looking for the places does.
+    if np.count_nonzero(bits) != 1:
         return None
-    word = int(bits[words[0]]) & 0xFFFFFFFF
-    return int(words[0]) * 32 + word.bit_length() - 1 if word.bit_count() == 1 else None
+    index = int(bits.view(np.uint32).argmax())
+    word = int(bits.view(np.uint32)[index])
+    return index * 32 + word.bit_length() - 1 if word.bit_count() == 1 else None
 
 
 def mask_logits(logits: NDArray[np.float32], bits: Bits) -> None:

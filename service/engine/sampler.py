@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.adjustments import make_adjustments
-from service.engine.bitmask import Bits, mask_logits, single_token
+from service.engine.bitmask import Bits, is_allowed, mask_logits, single_token
 from service.engine.likeliest import likeliest
 from service.engine.request import Request, SamplingParams
 
@@ -46,8 +46,14 @@ def make_sampler(request: Request) -> Sampler:
     """The sampler of one request. It keeps state (its generator, counts): use it for one only."""
     draw = _make_draw(request.sampling)
     adjustments = make_adjustments(request)
+    is_likeliest = draw is greedy and not adjustments
 
     def choose(logits: Logits, allowed: Bits | None) -> int:
+        # A form mostly allows what the model would say anyway, and masks cost more than a look.
+        if is_likeliest:
+            token_id = greedy(logits)
+            if allowed is None or is_allowed(allowed, token_id):
+                return token_id
         if allowed is not None and (only := single_token(allowed)) is not None:
             return only
         if adjustments or allowed is not None:

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from service.engine.adjustments import make_adjustments
+from service.engine.bitmask import allow, is_allowed, mask_logits, new_bits, single_token
 from service.engine.request import SamplingParams
 from service.engine.sampler import Logits, Sampler, _draw_nucleus, make_sampler
 from tests.unit.service.engine.requests import make_request
@@ -300,3 +301,32 @@ def test_repetition_can_be_counted_among_the_last_tokens_alone() -> None:
     adjustment.note(0)
     adjustment.apply(logits[2])
     assert logits[2].tolist() == [0.5, 1, 0.5, 1]
+
+
+@given(
+    npst.arrays(np.float32, 70, elements=st.sampled_from([-np.inf, -1, 0, 1, 2, np.inf, np.nan])),
+    st.lists(st.integers(0, 69), unique=True, min_size=1),
+)
+def test_the_likeliest_under_a_mask_is_that_of_masked_logits(
+    logits: Logits, token_ids: list[int]
+) -> None:
+    allowed = new_bits(70)
+    for token_id in token_ids:
+        allow(allowed, token_id)
+    drawn = _sampler(SamplingParams(temperature=0))(logits, allowed)
+    masked = logits.copy()
+    mask_logits(masked, allowed)
+    assert drawn in token_ids or np.isneginf(masked).all()
+    if len(token_ids) > 1:
+        assert drawn == masked.argmax()
+
+
+@pytest.mark.parametrize("token_id", [0, 31, 32, 69])
+def test_bits_tell_single_tokens(token_id: int) -> None:
+    bits = new_bits(70)
+    assert single_token(bits) is None
+    allow(bits, token_id)
+    assert single_token(bits) == token_id
+    assert [i for i in range(70) if is_allowed(bits, i)] == [token_id]
+    allow(bits, (token_id + 1) % 70)
+    assert single_token(bits) is None
