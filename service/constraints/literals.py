@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from service.constraints.json_types import Json
-from service.constraints.numbers import MAX_EXACT
+from service.constraints.numbers import check_exact
 from service.constraints.problem import Trail, unenforceable
 from service.constraints.shapes import is_number
 
@@ -25,8 +25,10 @@ def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
             if isinstance(value, str):
                 if _NEEDS_A_CODE.search(value):
                     raise unenforceable(trail, keyword, " with control characters in a string")
-            elif not is_number(value) or abs(value) > MAX_EXACT:
-                raise unenforceable(trail, keyword, f" with a number beyond ±{MAX_EXACT}")
+            elif is_number(value):
+                check_exact(value, keyword, trail)
+            else:
+                raise unenforceable(trail, keyword, " with a number that JSON has not")
 
 
 def _scalars_in(value: Json) -> Iterator[int | float | str]:

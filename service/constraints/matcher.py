@@ -44,6 +44,9 @@ class MatcherState:
 
     def forced(self) -> Sequence[int]:
         """As the tokenizer spells them, and so no others than the model would have written."""
+        # Seldom is anything forced, and asking for tokens spells out the end of the output.
+        if not self._matcher.compute_ff_bytes():
+            return ()
         forced = self._matcher.compute_ff_tokens()
         return forced[: self._matcher.validate_tokens(forced)] if forced else ()
 

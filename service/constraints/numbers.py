@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from service.constraints.json_text import decimal_parts
 from service.constraints.json_types import Json
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
@@ -16,11 +18,20 @@ MAX_MULTIPLE = 10_000
 _MAX_TOTAL = 10 * MAX_MULTIPLE
 """Of the different ones of a schema: ten of the largest take the compiler half a second."""
 
-MAX_EXACT = (1 << 53) - 1
-"""The compiler reads numbers as 64-bit floats, and would enforce a neighbour of a larger one."""
+_MAX_EXACT = (1 << 53) - 1
+_MAX_EXACT_POWER = 22
+"""Of ten, in a 64-bit float."""
 
 _OF_INT64: Mapping[str, int] = {"maximum": (1 << 63) - 1, "minimum": -(1 << 63)}
 """Bounds that it clips to just these."""
+
+
+def check_exact(value: float, keyword: str, trail: Trail) -> None:
+    """Raises SchemaProblem for a number that the compiler would read as a neighbour of it."""
+    if abs(value) > _MAX_EXACT:
+        raise unenforceable(trail, keyword, f" with a number beyond ±{_MAX_EXACT}")
+    if isinstance(value, float) and not _is_read_exactly(value):
+        raise unenforceable(trail, keyword, f" with the digits of {value}: they are too many")
 
 
 def check_bounds(keywords: Mapping[str, Json], trail: Trail) -> None:
@@ -104,6 +115,16 @@ def _exact(keywords: Mapping[str, Json], keyword: str, trail: Trail) -> float | 
     if not isinstance(value, int | float):
         return None
     clips = value == _OF_INT64.get(keyword) and keywords.get("type") == "integer"
-    if abs(value) > MAX_EXACT and not clips:
-        raise unenforceable(trail, keyword, f" beyond ±{MAX_EXACT}")
+    if not clips:
+        check_exact(value, keyword, trail)
     return value
+
+
+def _is_read_exactly(value: float) -> bool:
+    """The compiler multiplies or divides all digits by a power of ten, in 64-bit floats: that is
+    exact where both are (Clinger, How to Read Floating Point Numbers Accurately, 1990)."""
+    mantissa, _, exponent = msgspec.json.encode(value).decode().partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = int(whole + fraction)
+    power = int(exponent or 0) - len(fraction)
+    return int(float(digits)) == digits and abs(power) <= _MAX_EXACT_POWER

@@ -173,7 +173,10 @@ COMPILED: dict[str, Json] = {
         [{"type": "string", "format": "uri", "pattern": f"x.*{each}"} for each in range(200)]
     ),
     "ranges": of_properties(
-        [{"type": "number", "minimum": at * 1.37, "maximum": at * 7.77 + 1} for at in range(900)]
+        [
+            {"type": "number", "minimum": at * 137 / 100, "maximum": at * 777 / 100 + 1}
+            for at in range(900)
+        ]
     ),
     "alternatives": {
         "allOf": [

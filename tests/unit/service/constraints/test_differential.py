@@ -232,6 +232,8 @@ def test_what_the_guard_refuses_for_leniency_would_not_have_been_enforced() -> N
     lenient: list[tuple[Json, str]] = [
         ({"type": "integer", "minimum": 2**53 + 1}, str(2**53)),
         ({"const": 2**53 + 1}, str(2**53)),
+        ({"type": "number", "maximum": -9007199254740871.0}, "-9007199254740870.0"),
+        ({"type": "number", "minimum": 0.10210024862379385}, "0.10210024862379384"),
         ({"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}, "0"),
         ({"exclusiveMaximum": -1, "allOf": [{"minimum": -1.5}]}, "-1"),
         ({"type": "object", "minProperties": 2}, '{"a":1,"a":1}'),
