@@ -1,7 +1,7 @@
-"""4-bit blocks with offsets as such whose offsets are blocks themselves.
+"""Keeps blocks in 4 bits and makes their offsets blocks too, behind them.
 
 In 4 bits a decode step of a small model reads less than in 8, but correcting its products for
-offsets afterwards costs more than that saves.
+offsets afterwards would cost more than that saves.
 """
 
 from __future__ import annotations

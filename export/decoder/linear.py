@@ -47,6 +47,7 @@ def embed(graph: GraphBuilder, name: str, token_ids: str, weight: Weight) -> str
         rows = graph.node("Gather", [_dense(graph, name, weight), token_ids], f"{name}.rows")
         return _as_float(graph, f"{name}.rows", rows, weight)
     assert weight.order is None, "no format here reorders what is looked up"
+    assert weight.offset_blocks is None, "what is looked up has no sums of inputs"
     table = weight.codes.reshape(weight.codes.shape[0], -1)
     rows = graph.node(
         "GatherBlockQuantized",
