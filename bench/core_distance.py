@@ -39,10 +39,11 @@ class CoreDistance:
         """The shortest way so far."""
 
     def wait_until_near(self, patience_s: float = _PATIENCE_S) -> bool:
-        """Whether the cores came as near within `patience_s` as they have been."""
+        """Whether the cores came as near within `patience_s` as they have been; says so if not."""
         until = time.monotonic() + patience_s
         while not self._is_near():
             if time.monotonic() >= until:
+                print("measuring while the cores are far from each other", file=sys.stderr)
                 return False
             time.sleep(_PAUSE_S)
         return True

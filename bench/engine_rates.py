@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -43,8 +42,7 @@ def measure(setup: Setup) -> list[Measurement]:
 
 
 def _pair(rate: _Rate, cores: CoreDistance) -> tuple[float, float]:
-    if not cores.wait_until_near():
-        print(f"{rate.name}: the cores stay far from each other", file=sys.stderr)
+    cores.wait_until_near()
     return rate.ours(), rate.theirs()
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from export.decoder.blocks import BlockWeight, DenseWeight, Weight
 from export.decoder.builder import CONTRIB, GraphBuilder
 from export.decoder.linear import linear
+from export.decoder.nibbles import pack_zero_points
 from export.decoder.nodes import Attribute
 from export.decoder.parts import Experts
 from export.decoder.tensor_file import Stack
@@ -177,11 +178,7 @@ def _in_smaller_blocks(weight: BlockWeight, size: int) -> BlockWeight:
 def _zero_points(weight: BlockWeight) -> NDArray[np.uint8]:
     """Those of 4 bits two in a byte, the low nibble first, each row beginning with a byte."""
     assert weight.zero_points is not None
-    if weight.bits == 8:
-        return weight.zero_points
-    even = np.pad(weight.zero_points, ((0, 0), (0, weight.zero_points.shape[1] % 2)))
-    packed: NDArray[np.uint8] = even[:, 0::2] | (even[:, 1::2] << np.uint8(4))
-    return packed
+    return weight.zero_points if weight.bits == 8 else pack_zero_points(weight.zero_points)
 
 
 def _rows(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

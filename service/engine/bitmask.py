@@ -28,8 +28,9 @@ def single_token(bits: Bits) -> int | None:
     # Counting takes a tenth of the time that looking for the places does.
     if np.count_nonzero(bits) != 1:
         return None
-    index = int(bits.view(np.uint32).argmax())
-    word = int(bits.view(np.uint32)[index])
+    words = bits.view(np.uint32)
+    index = int(words.argmax())
+    word = int(words[index])
     return index * 32 + word.bit_length() - 1 if word.bit_count() == 1 else None
 
 

@@ -25,11 +25,13 @@ def test_it_waits_until_the_cores_are_as_near_as_they_were(monkeypatch: pytest.M
     assert len(waits) == 2
 
 
-def test_a_nearer_place_makes_the_first_a_far_one() -> None:
+def test_a_nearer_place_makes_the_first_a_far_one(capsys: pytest.CaptureFixture[str]) -> None:
     cores = _distance(FAR_S, NEAR_S, FAR_S)
     assert cores.wait_until_near()
     assert cores.wait_until_near()
+    assert capsys.readouterr().err == ""
     assert not cores.wait_until_near(patience_s=0)
+    assert "far from each other" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are held on one processor")

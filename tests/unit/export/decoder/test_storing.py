@@ -33,14 +33,26 @@ def test_no_weight_of_a_small_model_needs_a_correction(
     assert form_of(SMALL.linear(_q4_1(), layer, is_fine=is_fine)) == form
 
 
-def test_what_can_be_neither_paired_nor_appended_is_widened() -> None:
-    weight = _q4_1(96)
-    assert form_of(SMALL.linear(weight, 0, is_fine=False)) == "8-bit blocks of 32 with zero points"
+@pytest.mark.parametrize("is_fine", [True, False])
+def test_what_can_be_neither_paired_nor_appended_is_widened(is_fine: bool) -> None:
+    weight = _with_offsets_times(20, 96)
+    form = form_of(SMALL.linear(weight, 0, is_fine=is_fine))
+    assert form == "8-bit blocks of 32 with zero points"
+
+
+@pytest.mark.parametrize("is_fine", [True, False])
+def test_what_lies_too_far_from_zero_keeps_its_blocks(is_fine: bool) -> None:
+    weight = _with_offsets_times(1000, 96)
+    assert SMALL.linear(weight, 0, is_fine=is_fine) is weight
+
+
+def _with_offsets_times(factor: float, columns: int) -> BlockWeight:
+    """Those of every row's second block, so that its offsets are unlike."""
+    weight = _q4_1(columns)
     assert isinstance(weight, BlockWeight)
     assert weight.offsets is not None
-    weight.offsets[:, 1] *= 1000
-    widened_or_left = SMALL.linear(weight, 0, is_fine=True)
-    assert form_of(widened_or_left) == "4-bit blocks of 32 with offsets"
+    weight.offsets[:, 1] *= factor
+    return weight
 
 
 @pytest.mark.parametrize(
