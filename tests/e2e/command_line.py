@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 _LIMIT_S = 60
 COMMAND = [sys.executable, "-W", "error", "-m", "service"]
@@ -90,6 +92,15 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C, once the command waits: Python's readline shows its prompt before it waits for
+        what is typed, and a signal between the two is noticed at the next key alone."""
+        deadline = time.monotonic() + _LIMIT_S
+        process = psutil.Process(self._pid)
+        while process.status() != psutil.STATUS_SLEEPING:
+            assert time.monotonic() < deadline, process.status()
+        self.type("\x03")
 
     def until(self, text: str) -> str:
         """What is shown up to `text`, and that."""

@@ -82,7 +82,7 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(chat: Terminal) -> None:
     assert "nonsense" in chat.ask("/set parameter nonsense 1")
     assert "does not exist" in chat.ask("/load nothing")
     assert "ravity is" in chat.ask(QUESTION)
-    chat.type("\x03")
+    chat.interrupt()
     assert "/bye to exit" in chat.until(">>> ")
     chat.type("\x04")
     assert chat.status() == 0
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(chat: Terminal) -> None:
     chat.type("Tell me a very long story about a fox.\n")
     chat.until("fox.")
     chat.until(" ")
-    chat.type("\x03")
+    chat.interrupt()
     chat.until(">>> ")
     chat.ask("/set parameter num_predict 16")
     chat.ask("/clear")
@@ -140,7 +140,7 @@ def test_ctrl_c_ends_a_single_answer_and_the_command(
     story = ("run", MODEL, "Tell me a very long story about a fox.")
     with command_line.terminal(*story) as terminal:
         terminal.until(" ")
-        terminal.type("\x03")
+        terminal.interrupt()
         assert terminal.status() == 130
         assert "Traceback" not in terminal.rest()
 

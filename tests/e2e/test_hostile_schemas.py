@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from service.constraints.json_types import Json

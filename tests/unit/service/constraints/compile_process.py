@@ -10,7 +10,7 @@ import threading
 import time
 
 import llguidance
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _STACK_BYTES = 64 << 20
 
