@@ -11,6 +11,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.api.long_body import EXTENSION
+from service.lingering import LingeringTransport
 
 HEADERS_DEADLINE_S: Final = 10.0
 BODY_DEADLINE_S: Final = 30.0
@@ -21,6 +22,7 @@ FIRST_REQUEST_S: Final = 0.5
 _DEADLINES: Final[Mapping[object, float]] = {
     h11.IDLE: HEADERS_DEADLINE_S,
     h11.SEND_BODY: BODY_DEADLINE_S,
+    h11.ERROR: HEADERS_DEADLINE_S,
 }
 _MALFORMED: Final = (
     b'{"error":{"message":"The request is not valid HTTP, or its headers are too large.",'
@@ -42,15 +44,20 @@ class DeadlineProtocol(H11Protocol):
     _ending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._connection = transport
+        super().connection_made(LingeringTransport(transport, self._is_client_sending))
         self._watch_receiving()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_receiving()
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._watch_receiving()
 
     def handle_events(self) -> None:
         super().handle_events()
+        # One that waits for a next request may take its time.
+        if self.conn.their_state is not h11.IDLE:
+            self._watch_receiving()
         if self.scope is not None:
             self.scope["extensions"] = {EXTENSION: {"lifted": self._body_deadline_lifted}}
 
@@ -121,7 +128,11 @@ class DeadlineProtocol(H11Protocol):
             self._receiving = None
         deadline_s = _DEADLINES.get(phase) if has_deadline else None
         if deadline_s is not None:
-            self._receiving = self.loop.call_later(deadline_s, self.transport.close)
+            self._receiving = self.loop.call_later(deadline_s, self._connection.close)
+
+    def _is_client_sending(self) -> bool:
+        """A request that has been begun, or what is none."""
+        return self.conn.their_state in {h11.SEND_BODY, h11.ERROR}
 
     def _stop_stall_timer(self) -> None:
         if self._stalled is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -228,6 +229,17 @@ async def test_who_does_not_finish_a_request_is_cut_off(
 
 
 @pytest.mark.anyio
+async def test_who_does_not_finish_what_follows_a_request_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(http_protocol._DEADLINES, h11.SEND_BODY, 0.3)
+    async with serving() as port, connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        writer.write(HEAD + b"content-length: 9\r\n\r\n{")
+        await closed_within(reader, 5)
+
+
+@pytest.mark.anyio
 async def test_a_byte_now_and_then_does_not_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(http_protocol._DEADLINES, h11.IDLE, 0.3)
     async with serving() as port, connected(port) as (reader, writer):
@@ -287,6 +299,60 @@ async def test_what_is_not_http_is_a_400_in_openais_shape(sent: bytes) -> None:
             reply = await reader.read()
     assert reply.startswith(b"HTTP/1.1 400")
     assert b'"type":"invalid_request_error"' in reply
+
+
+def answer_to_late_sender(port: int, head: bytes, rest: bytes) -> bytes:
+    """What a client reads that looks for an answer only when it has sent everything, which is after
+    the server has given it."""
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(head)
+        select.select([client], [], [], 5)
+        for start in range(0, len(rest), 65536):
+            client.sendall(rest[start : start + 65536])
+            time.sleep(0.001)
+        return read_all(client)
+
+
+CLOSING = HEAD + b"connection: close\r\ncontent-length: 4000000\r\n"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (CLOSING + b"origin: http://evil.example\r\n\r\n", b"403"),
+        (CLOSING.replace(b"chat", b"chats") + b"\r\n", b"404"),
+        (HEAD + b"content-length: 400\r\ncontent-length: 4000000\r\n\r\n", b"400"),
+        (HEAD + b"x: " + b"y" * 70_000, b"400"),
+    ],
+)
+async def test_who_is_refused_while_still_sending_can_read_why(head: bytes, status: bytes) -> None:
+    async with serving() as port:
+        answer = await asyncio.to_thread(answer_to_late_sender, port, head, b"x" * 4_000_000)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert b'"error":' in answer
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("phase", "sent"),
+    [
+        (h11.SEND_BODY, CLOSING + b"origin: null\r\n\r\n"),
+        (h11.ERROR, b"?\r\n\r\n"),
+        (h11.ERROR, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n?\r\n\r\n"),
+    ],
+)
+async def test_who_is_refused_and_never_ends_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, phase: object, sent: bytes
+) -> None:
+    monkeypatch.setitem(http_protocol._DEADLINES, phase, 0.3)
+    async with serving() as port, connected(port) as (reader, writer):
+        writer.write(sent)
+        await closed_within(reader, 5)
+        async with asyncio.timeout(5):
+            while not writer.transport.is_closing():
+                writer.write(b"x")
+                await asyncio.sleep(0.02)
 
 
 UPLOAD = (
