@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -183,3 +184,31 @@ def test_health_tells_the_device_and_what_is_loaded(store: Path) -> None:
         "status": "ready",
         "context_length": 256,
     }
+
+
+def upload_head(blob: bytes) -> bytes:
+    digest = hashlib.sha256(blob).hexdigest()
+    return (
+        f"POST /api/blobs/sha256:{digest} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+        f"content-length: {len(blob)}\r\n\r\n"
+    ).encode()
+
+
+def test_an_upload_that_was_killed_leaves_nothing_beside_the_next(tmp_path: Path) -> None:
+    blob = b"GGUF" * 500_000
+    serving = ("service", "--models", str(tmp_path), "--no-default")
+    with running(*serving) as server, server.connect() as connection:
+        connection.sendall(upload_head(blob) + blob[:-1])
+        deadline = time.monotonic() + 20
+        while not any(path.stat().st_size for path in tmp_path.rglob("blob")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.process.kill()
+        server.process.wait()
+    assert list(tmp_path.rglob("blob"))
+    with running(*serving) as server:
+        with server.connect() as connection:
+            connection.sendall(upload_head(blob) + blob)
+            assert read_all(connection).startswith(b"HTTP/1.1 201")
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [size for path in files if (size := path.stat().st_size)] == [len(blob)]
