@@ -127,13 +127,15 @@ def test_clients_that_vanish_at_any_time_cost_nothing(server: ServerProcess) -> 
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         connection.close()
     assert is_alive(server)
-    time.sleep(0.2)
-    assert num_files(pid) <= files_before + 2
+    deadline = time.monotonic() + 20
+    while num_files(pid) > files_before + 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert resident_kb(pid) < memory_before * 1.1
     with server.post(CHAT, {**CANARY, "stream": True}) as connection:
         started = time.monotonic()
         read_all(connection)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_a_page_of_another_site_is_refused(server: ServerProcess) -> None:

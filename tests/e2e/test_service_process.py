@@ -53,7 +53,7 @@ def test_a_port_in_use_is_one_line_and_status_1_at_once(store: Path) -> None:
     assert result.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
     assert result.stderr.count("\n") == 1
-    assert seconds < 5
+    assert seconds < 15
 
 
 def test_a_device_that_is_not_there_is_one_line_and_status_1(store: Path) -> None:
@@ -105,7 +105,7 @@ def test_being_stopped_while_exporting_ends_both_and_leaves_no_package(
         assert "exporting" in process.stderr.readline()
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
         process.stderr.read()
     assert not (tmp_path / "smollm2").exists()
 
@@ -121,7 +121,7 @@ def test_being_stopped_lets_answers_finish(store: Path, first: bytes) -> None:
             time.sleep(0.1)
             server.process.send_signal(signal.SIGTERM)
             received += read_all(connection)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(20) == 0
     if b"HTTP/1.1 503" in received:
         assert b"shutting_down" in received
     else:
@@ -135,7 +135,7 @@ def test_being_stopped_ends_long_answers_with_an_error_event(store: Path) -> Non
             connection.recv(65536)
             server.process.send_signal(signal.SIGTERM)
             received = read_all(connection)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(20) == 0
     assert b'"code":"shutting_down"' in received
     assert b"data: [DONE]" in received
 

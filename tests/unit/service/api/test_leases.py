@@ -169,7 +169,7 @@ async def test_each_request_is_logged_and_not_what_it_says(
     assert (fields["status"], fields["model"]) == (200, "tiny:1b")
     assert fields["output_tokens"] == 6
     assert fields["prompt_tokens"] > 0
-    assert 0 < fields["seconds"] < 5
+    assert 0 < fields["seconds"] < 60
     assert "Hi" not in str(fields)
 
 

@@ -52,9 +52,9 @@ def test_the_config_is_that_of_the_published_model(checkpoint: Checkpoint) -> No
 
 def test_opening_is_fast(smollm2_gguf: Path) -> None:
     """49,152 tokens and 48,900 merges; a quarter of this bound would be slow already."""
-    started = time.perf_counter()
+    started_s = time.process_time()
     open_checkpoint(smollm2_gguf)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started_s < 0.5
 
 
 def test_every_weight_is_there_and_usable(checkpoint: Checkpoint) -> None:
