@@ -15,7 +15,7 @@ from service.engine.runner import Runner
 from service.runtime.device_kv import DeviceKv
 from service.runtime.kv_memory import allocate_kv
 from service.runtime.providers import CPU
-from service.runtime.sessions import share_threads
+from service.runtime.sessions import physical_cores, share_threads
 from service.store.packages import Package
 
 DEVICE = replace(CPU, host_memory=False)
@@ -25,7 +25,7 @@ ARRAYS, SLOTS, HEADS, LENGTH, DIM = SHAPE
 
 @pytest.fixture(autouse=True)
 def _threads() -> None:
-    share_threads(2)
+    share_threads(physical_cores())
 
 
 def _slot(memory: DeviceKv, array: int, slot: int) -> NDArray[np.uint16]:
