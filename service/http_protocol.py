@@ -19,6 +19,9 @@ STALL_DEADLINE_S: Final = 20.0
 FIRST_REQUEST_S: Final = 0.5
 """For the request of a client that has only just connected when the server is stopped."""
 
+_READ_AHEAD_BYTES: Final = 64 * 1024
+"""What may come in behind a request that is being answered."""
+
 _DEADLINES: Final[Mapping[object, float]] = {
     h11.IDLE: HEADERS_DEADLINE_S,
     h11.SEND_BODY: BODY_DEADLINE_S,
@@ -55,6 +58,7 @@ class DeadlineProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
+        self._listen_on()
         # One that waits for a next request may take its time.
         if self.conn.their_state is not h11.IDLE:
             self._watch_receiving()
@@ -106,6 +110,14 @@ class DeadlineProtocol(H11Protocol):
             ):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _listen_on(self) -> None:
+        """uvicorn reads nothing more once something has come in behind a request that is being
+        answered, and would not see its client go."""
+        if self.conn.their_state is h11.DONE and self.conn.our_state is not h11.DONE:
+            behind, _ = self.conn.trailing_data
+            if 0 < len(behind) < _READ_AHEAD_BYTES:
+                self.flow.resume_reading()
 
     @contextmanager
     def _body_deadline_lifted(self) -> Iterator[None]:

@@ -135,9 +135,10 @@ class Server(uvicorn.Server):
             raise failure from None
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         for listener in sockets or ():
-            _log_start(self._app, self._settings, listener)
             self._succession = Succession(listener, self._leave)
             self._succession.watch()
+            # Whoever reads this may send the signal at once.
+            _log_start(self._app, self._settings, listener)
         match tell_predecessor(os.environ):
             case None:
                 tell_ready()

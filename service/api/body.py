@@ -11,7 +11,8 @@ from service.errors import RequestError, RequestTooLarge, UnsupportedMediaType
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 
-_CURLS_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
+_UNSAID_TYPES = frozenset({b"", b"application/x-www-form-urlencoded", b"text/plain"})
+"""What curl and `fetch` say of a body whose type nobody has told them."""
 
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
@@ -21,13 +22,15 @@ class ClientDisconnected(Exception):
     """The client has gone before its request was complete."""
 
 
-async def read_json_body(scope: HTTPScope, receive: Receive, *, allows_curl: bool = False) -> bytes:
+async def read_json_body(
+    scope: HTTPScope, receive: Receive, *, allows_unsaid: bool = False
+) -> bytes:
     """The body, valid UTF-8 and nested no deeper than MAX_DEPTH.
 
-    With `allows_curl` it need not say that it is JSON, as Ollama's examples do not, unless a page
+    With `allows_unsaid` it need not say that it is JSON, as Ollama's examples do not, unless a page
     has sent it. Raises UnsupportedMediaType, RequestTooLarge, RequestError, ClientDisconnected.
     """
-    _check_headers(scope, allows_curl=allows_curl)
+    _check_headers(scope, allows_unsaid=allows_unsaid)
     body = await _read(receive)
     try:
         body.decode()
@@ -62,20 +65,25 @@ def nesting_depth(body: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-def _check_headers(scope: HTTPScope, *, allows_curl: bool) -> None:
+def _check_headers(scope: HTTPScope, *, allows_unsaid: bool) -> None:
     media_type = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
     # Browsers name the origin of what they send elsewhere, and ask before they send JSON.
-    is_curl = media_type in _CURLS_TYPES and header(scope, b"origin") is None
-    if media_type != b"application/json" and not (allows_curl and is_curl):
+    is_unsaid = media_type in _UNSAID_TYPES and header(scope, b"origin") is None
+    if media_type != b"application/json" and not (allows_unsaid and is_unsaid):
         raise UnsupportedMediaType(
             "The body must be JSON and say so: send the header 'Content-Type: application/json' "
             "(with curl: -H 'Content-Type: application/json')."
         )
-    if header(scope, b"content-encoding") not in {None, b"identity"}:
-        raise UnsupportedMediaType("The body must not be compressed.")
+    check_encoding(scope)
     length = header(scope, b"content-length") or b"0"
     if not length.isdigit() or len(length) > 15 or int(length) > MAX_BODY_BYTES:
         raise _too_large()
+
+
+def check_encoding(scope: HTTPScope) -> None:
+    """Raises UnsupportedMediaType."""
+    if (header(scope, b"content-encoding") or b"identity").lower() != b"identity":
+        raise UnsupportedMediaType("The body must not be compressed.")
 
 
 async def _read(receive: Receive) -> bytes:

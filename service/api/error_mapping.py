@@ -55,23 +55,23 @@ def _usual_status(error: RetortError) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """How an error is told below `route`; everywhere if that is ""."""
+    """How an error is told at `route` and below."""
 
     route: str
     body: Callable[[RetortError], bytes]
     status: Callable[[RetortError], int] = _usual_status
 
 
-_DIALECTS: Final = (
+_OPENAI: Final = _Dialect("", error_body)
+_OTHERS: Final = (
     _Dialect("/v1/messages", anthropic_error_body),
     _Dialect("/api", ollama_error_body, ollama_status),
-    _Dialect("", error_body),
 )
-"""Routes that others than OpenAI have shaped, and all below them, come first."""
+"""Routes that others than OpenAI have shaped, and all below them."""
 
 
 def _dialect_at(path: str) -> _Dialect:
-    return next(each for each in _DIALECTS if f"{path}/".startswith(f"{each.route}/"))
+    return next((each for each in _OTHERS if f"{path}/".startswith(f"{each.route}/")), _OPENAI)
 
 
 def error_body_at(path: str, error: RetortError) -> bytes:

@@ -12,13 +12,14 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from service.api.http_metrics import HttpMetrics
 from service.metrics import GenerationMetrics, Histogram, KvUsage, ModelMetrics
 
-CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE: Final = "text/plain; version=0.0.4"
+"""Litestar says the encoding."""
 
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[GenerationMetrics], int]], ...]] = (
     ("prompt_tokens", "Tokens of prompts", lambda found: found.num_prompt_tokens),

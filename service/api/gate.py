@@ -17,6 +17,7 @@ from service.api.error_mapping import error_body_at, error_headers
 from service.api.exchange import begin_exchange
 from service.api.http_metrics import HttpMetrics
 from service.api.request_log import RequestLog
+from service.api.request_target import in_origin_form
 from service.errors import RequestError
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -43,6 +44,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             return
+        scope = in_origin_form(scope)
         if scope["method"] == "HEAD":
             # A copy: the server beneath goes by its own that no body follows.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
@@ -63,6 +65,7 @@ class Gate:
         self, scope: HTTPScope, receive: Receive, reply: _Reply, origin: bytes | None
     ) -> None:
         try:
+            _check_target(scope)
             _check_framing(scope)
             self._access.check(scope)
         except RequestError as error:
@@ -125,6 +128,11 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return bodiless_send
+
+
+def _check_target(scope: HTTPScope) -> None:
+    if not scope["path"].startswith("/"):
+        raise RequestError("The request's target must begin with a slash.", code="bad_request")
 
 
 def _check_framing(scope: HTTPScope) -> None:

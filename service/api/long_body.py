@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from litestar.types import HTTPScope, Receive
 
-from service.api.body import ClientDisconnected, header
+from service.api.body import ClientDisconnected, check_encoding, header
 from service.api.exchange import exchange_of
 from service.errors import UnsupportedMediaType, UploadStalled
 
@@ -67,8 +67,7 @@ def _check_headers(scope: HTTPScope) -> None:
         raise UnsupportedMediaType(
             "A page must say what it sends: 'Content-Type: application/octet-stream'."
         )
-    if header(scope, b"content-encoding") not in {None, b"identity"}:
-        raise UnsupportedMediaType("The body must not be compressed.")
+    check_encoding(scope)
 
 
 def _deadline_lifted(scope: HTTPScope) -> AbstractContextManager[None]:

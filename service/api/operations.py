@@ -10,7 +10,8 @@ from service.health import Health
 
 @get("/", media_type="text/plain", sync_to_thread=False)
 def greet() -> str:
-    return "Retort is running"
+    """In the words that scripts which wait for an Ollama look for."""
+    return "Ollama is running"
 
 
 @get("/health", sync_to_thread=False)

@@ -26,7 +26,8 @@ async def measured(settings: Settings, work: Work) -> Rates:
     try:
         lease = await pool.lease(work.model)
         load_s = perf_counter() - begun_s
-        rounds = [await _round(lease.model, work, seed) for seed in range(work.rounds + 1)]
+        draw = Random(_SEED)
+        rounds = [await _round(lease.model, work, draw) for _ in range(work.rounds + 1)]
     finally:
         await pool.close()
     # The first round warms up what the others find ready.
@@ -43,24 +44,16 @@ async def measured(settings: Settings, work: Work) -> Rates:
     )
 
 
-async def _round(model: LoadedModel, work: Work, seed: int) -> tuple[float, float]:
-    """Seconds for a prompt and a token, and for all further tokens behind another prompt."""
-    draw = Random(_SEED + seed)
-    first_s = await _seconds(model, _prompt(model, work, draw), 1)
-    whole_s = await _seconds(model, _prompt(model, work, draw), work.output_tokens)
-    return first_s, whole_s - first_s
+async def _round(model: LoadedModel, work: Work, draw: Random) -> tuple[float, float]:
+    """Seconds for a prompt and a token, and for all further tokens."""
+    options = GenerationOptions(max_tokens=work.output_tokens, ignore_eos=True, continues_text=True)
+    (generation,) = model.generate([_prompt(model, work, draw)], options)
+    async for _ in generation:
+        pass
+    return generation.prefill_s, generation.decode_s
 
 
 def _prompt(model: LoadedModel, work: Work, draw: Random) -> list[int]:
     """No two begin alike, so that none is found in the cache."""
     vocab_size = model.manifest.architecture.vocab_size
     return [draw.randrange(vocab_size) for _ in range(work.prompt_tokens)]
-
-
-async def _seconds(model: LoadedModel, prompt: list[int], num_tokens: int) -> float:
-    options = GenerationOptions(max_tokens=num_tokens, ignore_eos=True, continues_text=True)
-    begun_s = perf_counter()
-    (generation,) = model.generate([prompt], options)
-    async for _ in generation:
-        pass
-    return perf_counter() - begun_s

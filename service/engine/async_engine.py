@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_RETRY_AFTER_S = 60
 _SMOOTHING = 0.2
-"""Weight of the newest request in the moving average of durations."""
+"""Weight of the newest in the moving average of times between the ends of two requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ class AsyncEngine:
         self._ids = count()
         self._submissions = count()
         self._draining = False
-        self._mean_duration_s = 1.0
+        self._mean_interval_s = 1.0 / self.num_slots
+        self._last_end_s = 0.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -163,9 +164,10 @@ class AsyncEngine:
         await asyncio.to_thread(self._thread.join)
 
     def _overloaded(self) -> Overloaded:
-        rounds = len(self._streams) / self._engine.runner.num_slots
+        """Tells when all that is in flight will have ended, if it goes on as it has."""
         error = Overloaded("The queue is full; try again later.")
-        error.retry_after_s = min(_MAX_RETRY_AFTER_S, math.ceil(rounds * self._mean_duration_s))
+        duration_s = math.ceil(len(self._streams) * self._mean_interval_s)
+        error.retry_after_s = max(1, min(_MAX_RETRY_AFTER_S, duration_s))
         return error
 
     def _deliver(self, outputs: Sequence[StepOutput]) -> None:
@@ -179,8 +181,14 @@ class AsyncEngine:
                 stream.put(output)
             if output.failed or output.finish_reason is not None:
                 self._forget(output.request)
-                duration_s = time.monotonic() - stream.started_s
-                self._mean_duration_s += _SMOOTHING * (duration_s - self._mean_duration_s)
+                self._ended(stream)
+
+    def _ended(self, stream: TokenStream) -> None:
+        now_s = time.monotonic()
+        # While there was nothing to do, nothing could end.
+        interval_s = now_s - max(self._last_end_s, stream.started_s)
+        self._mean_interval_s += _SMOOTHING * (interval_s - self._mean_interval_s)
+        self._last_end_s = now_s
 
     def _forget(self, request: Request) -> TokenStream | None:
         self._submission_of.pop(request, None)

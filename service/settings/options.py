@@ -21,6 +21,7 @@ from service.settings.parsers import (
     choice,
     filled,
     folder,
+    key,
     model_keep_alive,
     origin,
     seconds,
@@ -221,7 +222,7 @@ OPTIONS: Final = (
         "api_keys",
         "key that clients must send, one of several if given more than once; better set as a "
         "variable, separated by commas, where `ps` does not show them",
-        stripped,
+        key,
         "KEY",
         repeats=True,
         secret=True,

@@ -68,6 +68,13 @@ def stripped(text: str) -> str:
     return filled(text).strip()
 
 
+def key(text: str) -> str:
+    if not text.isascii():
+        # How others stand in a header is not agreed on, and OpenAI's client does not send them.
+        raise ValueError("of ASCII characters alone")
+    return stripped(text)
+
+
 def origin(text: str) -> str:
     pattern = text.strip().lower()
     if not _ORIGIN.fullmatch(pattern):

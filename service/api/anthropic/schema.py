@@ -101,7 +101,7 @@ class MessagesRequest(CountTokensRequest, frozen=True, kw_only=True):
     structured_outputs: StructuredOutputs | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=MAX_INT32)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class TokenCount(msgspec.Struct, frozen=True):

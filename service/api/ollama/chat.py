@@ -40,7 +40,7 @@ _RENAMED = {"num_ctx": "options.num_ctx", "continue_final_message": "messages"}
 async def chat(request: HttpRequest) -> ASGIApp:
     """Without messages the model is loaded, or unloaded."""
     watch = Watch()
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _DECODER.decode(body)
     asked = asked_parameters(wire.options)
     check_answer(wire, asked)

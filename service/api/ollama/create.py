@@ -34,7 +34,7 @@ _RENAMED = {"num_ctx": "parameters.num_ctx"}
 async def create(request: HttpRequest) -> ASGIApp:
     """What can be refused at once is; a base that is not there is pulled first, and an
     uploaded file exported."""
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _DECODER.decode(body)
     target = model_named(wire)
     _check_name(target)

@@ -33,7 +33,7 @@ _EMBEDDINGS = RequestDecoder(EmbeddingsRequest, EMBEDDINGS)
 async def embed(request: HttpRequest) -> ASGIApp:
     """Without a text the model is loaded, or unloaded."""
     watch = Watch()
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = await off_loop_if_large(len(body), lambda: _EMBED.decode(body))
     return AwaitedReply(_embedded(request, wire, watch))
 
@@ -42,7 +42,7 @@ async def embed(request: HttpRequest) -> ASGIApp:
 async def embed_prompt(request: HttpRequest) -> ASGIApp:
     """The same, older and of one text."""
     watch = Watch()
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _EMBEDDINGS.decode(body)
     asked = EmbedRequest(
         model=wire.model,

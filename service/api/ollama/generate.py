@@ -55,7 +55,7 @@ async def generate(request: HttpRequest) -> ASGIApp:
     """A conversation of one message, unless the prompt is `raw` or goes around a hole. Without a
     prompt the model is loaded, or unloaded."""
     watch = Watch()
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _DECODER.decode(body)
     asked = asked_parameters(wire.options)
     check_answer(wire, asked)

@@ -60,7 +60,7 @@ def list_running(request: HttpRequest) -> RunningModels:
 
 @post("/api/show", status_code=200)
 async def show_model(request: HttpRequest) -> ShownModel:
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     package = pool_of(request).find(model_named(_SHOW.decode(body)))
     return shown(package)
 

@@ -30,7 +30,7 @@ SUCCESS = Progress("success")
 @post("/api/pull", status_code=200)
 async def pull(request: HttpRequest) -> ASGIApp:
     """Exports the model, unless it is there. A client that goes ends the export."""
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _DECODER.decode(body)
     job = export_job(request, model_named(wire))
 

@@ -28,7 +28,7 @@ async def copy(request: HttpRequest) -> Response[bytes]:
     # Imported here: only what changes a store needs its locks.
     from service.store.changes import copy_model  # noqa: PLC0415
 
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     wire = _COPY.decode(body)
     pool_of(request).find(wire.source)
     with params_renamed({"model": "destination"}):
@@ -39,7 +39,7 @@ async def copy(request: HttpRequest) -> Response[bytes]:
 @delete("/api/delete", status_code=200)
 async def delete_model(request: HttpRequest) -> ASGIApp:
     """Waits for what the model is generating, if it loses its last name."""
-    body = await read_json_body(request.scope, request.receive, allows_curl=True)
+    body = await read_json_body(request.scope, request.receive, allows_unsaid=True)
     name = model_named(_DELETE.decode(body))
     return AwaitedReply(_deleted(pool_of(request), store_of(request), name))
 

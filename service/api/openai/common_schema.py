@@ -53,7 +53,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     max_tokens: Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     seed: Seed | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=4)] | None = None
     frequency_penalty: Penalty | None = None

@@ -72,9 +72,11 @@ class UsageIn(Enum):
 
     @classmethod
     def of(cls, options: StreamOptions | None) -> UsageIn:
-        if options is None or not options.include_usage:
+        if options is None:
             return cls.NO_CHUNK
-        return cls.EVERY_CHUNK if options.continuous_usage_stats else cls.LAST_CHUNK
+        if options.continuous_usage_stats:
+            return cls.EVERY_CHUNK
+        return cls.LAST_CHUNK if options.include_usage else cls.NO_CHUNK
 
 
 def usage_of(generations: Sequence[Generation], num_choices: int) -> Usage:

@@ -55,13 +55,13 @@ def test_a_restart_refuses_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with activated(listener) as first:
-            assert b"Retort is running" in ask(port)
+            assert b"Ollama is running" in ask(port)
             first.terminate()
             assert first.wait(10) == 0
         with socket.create_connection(("127.0.0.1", port), 60) as early:
             early.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             with activated(listener) as second:
-                assert b"Retort is running" in read_all(early)
+                assert b"Ollama is running" in read_all(early)
                 second.terminate()
                 assert second.wait(10) == 0
 

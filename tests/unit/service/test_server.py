@@ -162,6 +162,18 @@ def test_hanging_up_aborts_the_answer(stream: bool, reset: bool) -> None:
             assert b"[DONE]" in read_all(other)
 
 
+@pytest.mark.parametrize("behind", [b"\r\n", b"G", b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_hanging_up_is_seen_behind_whatever_was_sent_after_the_request(behind: bytes) -> None:
+    body = json.dumps(ask(999, stream=False)).encode()
+    with running(FAKE) as server:
+        with server.connect() as connection:
+            connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+            time.sleep(0.2)
+            connection.sendall(behind)
+            time.sleep(0.2)
+        server.wait_for("aborted")
+
+
 @asynccontextmanager
 async def serving(models: Path | None = None) -> AsyncIterator[int]:
     """The server in this process, so that its deadlines can be made short; yields its port."""
@@ -257,7 +269,7 @@ async def test_a_connection_is_kept_for_the_next_request(monkeypatch: pytest.Mon
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             async with asyncio.timeout(3):
-                assert (await reader.readuntil(b"Retort is running")).startswith(b"HTTP/1.1 200")
+                assert (await reader.readuntil(b"Ollama is running")).startswith(b"HTTP/1.1 200")
             await asyncio.sleep(0.5)
 
 

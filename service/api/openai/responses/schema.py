@@ -101,7 +101,7 @@ class ResponsesRequest(InputTokensRequest, frozen=True, kw_only=True):
     structured_outputs: StructuredOutputs | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
     @property
     def wants_logprobs(self) -> bool:

@@ -282,3 +282,31 @@ async def test_head_is_get_without_the_body(app: Litestar, path: str, status: in
     head = await request(app, "HEAD", path, headers=headers)
     assert (head.status, head.body) == (status, b"")
     assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/no?x=1"])
+async def test_a_whole_url_is_its_path_here(app: Litestar, path: str) -> None:
+    expected = await get(app, path.partition("?")[0], host="localhost")
+    reply = await get(app, f"http://localhost:11434{path}", host="evil.com")
+    assert (reply.status, reply.body) == (expected.status, expected.body)
+
+
+async def test_the_host_of_a_whole_url_is_the_one_that_counts(app: Litestar) -> None:
+    assert (await get(app, "http://evil.com/v1/models", host="localhost")).status == 403
+    assert (await get(app, "http://localhost", host="localhost")).body == b"Ollama is running"
+
+
+async def test_options_may_ask_of_the_server_itself(app: Litestar) -> None:
+    reply = await request(app, "OPTIONS", "*", headers={"host": "localhost"})
+    assert reply.status == 204
+    assert "GET" in reply.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "target", ["*", "health", "localhost:11434", "http://", "http://[::1", "ftp://localhost/health"]
+)
+async def test_other_targets_are_refused_in_openais_shape(target: str) -> None:
+    for keys in ((), ("k",)):
+        async with running(api_keys=keys) as served:
+            reply = await get(served, target, host="localhost")
+            assert (reply.status, reply.json()["error"]["code"]) == (400, "bad_request")

@@ -29,7 +29,7 @@ async def told(app: Litestar) -> Mapping[tuple[str, ...], float]:
     """Each sample by its name, without the prefix, and the values of its labels."""
     reply = await request(app, "GET", "/metrics")
     assert reply.status == 200
-    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     families = text_string_to_metric_families(reply.body.decode())
     samples = [sample for family in families for sample in family.samples]
     return {

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_root_says_that_the_server_runs(app: Litestar) -> None:
     reply = await request(app, "GET", "/")
-    assert (reply.status, reply.body) == (200, b"Retort is running")
+    assert (reply.status, reply.body) == (200, b"Ollama is running")
     assert (await request(app, "HEAD", "/")).status == 200
 
 

@@ -98,8 +98,7 @@ async def test_one_more_than_fit_and_may_wait_is_refused() -> None:
         with pytest.raises(Overloaded) as caught:
             _submit(engine, [5])
         assert caught.value.status == 429
-        assert caught.value.retry_after_s is not None
-        assert 1 <= caught.value.retry_after_s <= 60
+        assert caught.value.retry_after_s == 2
         assert engine.num_requests == 3
         runner.let_through(100)
         await asyncio.gather(*(read(stream) for stream in streams))

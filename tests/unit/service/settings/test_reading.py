@@ -147,6 +147,7 @@ def test_several_keys_and_origins_can_be_given() -> None:
         ("--drain-timeout", "soon"),
         ("--api-key", "  "),
         ("--api-key", "a\nb"),
+        ("--api-key", "kéy"),
         ("--allow-origin", "chat.example"),
         ("--allow-origin", "https://chat.example/"),
         ("--allow-origin", "https://*.*"),

@@ -344,19 +344,28 @@ async def test_a_client_that_goes_ends_its_generation(
     assert model.generations[0].is_aborted
 
 
-async def test_what_curl_sends_is_taken_for_json_unless_a_page_has_sent_it(
-    app: Litestar,
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "text/plain;charset=UTF-8"},
+        {},
+    ],
+)
+async def test_what_curl_and_fetch_send_is_taken_for_json_unless_a_page_has_sent_it(
+    app: Litestar, said: dict[str, str]
 ) -> None:
     body = msgspec.json.encode({**CHAT, "stream": False})
-    curl = {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
-    assert (await request(app, "POST", "/api/chat", body=body, headers=curl)).status == 200
-    bare = {"host": "localhost"}
-    assert (await request(app, "POST", "/api/chat", body=body, headers=bare)).status == 200
-    page = {**curl, "origin": "http://localhost:3000"}
+    headers = {"host": "localhost", **said}
+    assert (await request(app, "POST", "/api/chat", body=body, headers=headers)).status == 200
+    page = {**headers, "origin": "http://localhost:3000"}
     assert (await request(app, "POST", "/api/chat", body=body, headers=page)).status == 415
-    other = {"host": "localhost", "content-type": "text/plain"}
-    assert (await request(app, "POST", "/api/chat", body=body, headers=other)).status == 415
-    assert (await request(app, "POST", "/v1/completions", body=body, headers=curl)).status == 415
+    assert (await request(app, "POST", "/v1/completions", body=body, headers=headers)).status == 415
+
+
+async def test_what_says_that_it_is_something_else_is_refused(app: Litestar) -> None:
+    headers = {"host": "localhost", "content-type": "text/html"}
+    assert (await request(app, "POST", "/api/chat", body=b"{}", headers=headers)).status == 415
 
 
 async def asyncio_turn() -> None:

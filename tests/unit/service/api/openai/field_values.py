@@ -42,10 +42,10 @@ class Field:
     needs: Mapping[str, object] = field(default_factory=dict)
 
 
-def _number(low: float, high: float, *, open_below: bool = False) -> Field:
+def _number(low: float, high: float) -> Field:
     return Field(
-        st.floats(low, high, exclude_min=open_below) | st.just(high),
-        st.floats(max_value=low, exclude_max=not open_below, allow_infinity=False)
+        st.floats(low, high) | st.just(high),
+        st.floats(max_value=low, exclude_max=True, allow_infinity=False)
         | st.floats(min_value=high, exclude_min=True, allow_infinity=False)
         | _no_number,
     )
@@ -104,7 +104,7 @@ _GENERATION: Mapping[str, Field] = {
         {"stream": True},
     ),
     "temperature": _number(0, 2),
-    "top_p": _number(0, 1, open_below=True),
+    "top_p": _number(0, 1),
     "seed": _whole(-MAX_INT64 - 1, MAX_INT64),
     "stop": Field(
         st.text(min_size=1, max_size=1024) | st.lists(_filled, max_size=4),

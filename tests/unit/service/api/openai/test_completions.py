@@ -220,9 +220,9 @@ async def test_a_suffix_asks_a_model_that_can_for_what_is_between(
     assert model.calls[1].prompt_token_ids == [97]
 
 
-async def test_usage_may_come_with_every_chunk(app: Litestar) -> None:
-    options = {"include_usage": True, "continuous_usage_stats": True}
-    ask = {**ASK, "stream": True, "stream_options": options}
+@pytest.mark.parametrize("said", [{"include_usage": True}, {}])
+async def test_usage_may_come_with_every_chunk(app: Litestar, said: dict[str, bool]) -> None:
+    ask = {**ASK, "stream": True, "stream_options": {**said, "continuous_usage_stats": True}}
     *chunks, _ = (await post_json(app, PATH, ask)).events()
     assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [1, 2, 3, 3]
 
