@@ -79,7 +79,7 @@ async def test_a_number_that_json_has_not_is_refused(app: Litestar, field: str, 
     [
         ("temperature", 2.01),
         ("temperature", -0.01),
-        ("top_p", 0),
+        ("top_p", -0.1),
         ("top_p", 1.01),
         ("max_tokens", 0),
         ("max_tokens", 2**31),
