@@ -197,7 +197,11 @@ class Pool(Protocol):
         self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
     ) -> None: ...
     async def unload(self, name: str) -> None:
-        """Frees the model's memory once nothing uses it; one that is not loaded is no error."""
+        """Frees what is loaded for the name once nothing uses it; that nothing is, is no error."""
+        ...
+
+    def drop_stale_names(self) -> None:
+        """After a change of the store: what no name stands for any more is unloaded."""
         ...
 
     def preload(self) -> None:

@@ -36,6 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in options.names:
         _stop(settings, store, name)
         remove_model(store, name)
+        _let_go(settings)
         if not options.json:
             print(f"deleted '{name}'")
     if options.json:
@@ -49,6 +50,12 @@ def parser() -> VerbParser:
     parser.add_json()
     parser.add_store()
     return parser
+
+
+def _let_go(settings: Settings) -> None:
+    """Has a service that runs here look again what its models' names stand for."""
+    with suppress(CommandError):
+        Service(Address.of(settings, os.environ)).loaded()
 
 
 def _stop(settings: Settings, store: Store, name: str) -> None:

@@ -8,7 +8,14 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from service.encoder.model import LoadedEncoder
-from service.errors import ModelLoading, RetortError, ShuttingDown, StartupError
+from service.errors import (
+    ModelLoading,
+    ModelNotFound,
+    PackageCorrupt,
+    RetortError,
+    ShuttingDown,
+    StartupError,
+)
 from service.health import Health
 from service.logs import log_fields
 from service.metrics import GenerationMetrics, ModelMetrics
@@ -79,8 +86,9 @@ class ModelPool:
         WrongModelKind, WrongDevice, NotEnoughMemory, ModelLoading if it takes too long, or
         ShuttingDown.
         """
-        package = derived(self._store.decoder(name), overrides)
-        lease = await self._leased(package, keep_alive_s, LoadedModel)
+        stored = self._store.decoder(name)
+        package = derived(stored, overrides)
+        lease = await self._leased(package, self._key(stored), keep_alive_s, LoadedModel)
         try:
             if package.overrides.template is None:
                 return Lease(lease.model.served_as(package), lease.release)
@@ -95,8 +103,9 @@ class ModelPool:
         self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
     ) -> Lease[LoadedEncoder]:
         """As `lease`, for a model that embeds or ranks."""
-        package = derived(self._store.encoder(name), overrides)
-        return await self._leased(package, keep_alive_s, LoadedEncoder)
+        stored = self._store.encoder(name)
+        package = derived(stored, overrides)
+        return await self._leased(package, self._key(stored), keep_alive_s, LoadedEncoder)
 
     async def load(
         self, name: str, keep_alive_s: float | None = None, overrides: Overrides = NO_OVERRIDES
@@ -108,11 +117,22 @@ class ModelPool:
             (await self.lease(name, keep_alive_s, overrides)).release()
 
     async def unload(self, name: str) -> None:
-        """Frees the model's memory once nothing uses it, pinned or not; one that is not loaded is
-        no error. Raises ModelNotFound or PackageCorrupt."""
-        digest = self._store.find(name).digest
-        leaving = [self._leave(each) for each in self._all() if each.key.digest == digest]
-        await asyncio.gather(*map(asyncio.shield, leaving))
+        """Frees what is loaded for this name, once nothing uses it, pinned or not; one that is not
+        loaded is no error. Raises ModelNotFound or PackageCorrupt."""
+        package = self._store.find(name)
+        key = self._key(package)
+        found = [each for each in self._all() if str(package.name) in each.names or each.key == key]
+        await asyncio.gather(*(asyncio.shield(self._leave(each)) for each in found))
+
+    def drop_stale_names(self) -> None:
+        """Begins to unload what no name stands for any more, pinned or not: its names have been
+        removed, or have been given to other models."""
+        for resident in self._all():
+            for name, key in [*resident.names.items()]:
+                if self._is_stale(name, key):
+                    del resident.names[name]
+            if not resident.names:
+                self._leave(resident)
 
     def preload(self) -> None:
         """Begins to load what the settings name. Raises StartupError for what is not there."""
@@ -158,22 +178,30 @@ class ModelPool:
         self._residents.clear()
 
     async def _leased(
-        self, package: AnyPackage, keep_alive_s: float | None, kind: type[ModelT]
+        self,
+        package: AnyPackage,
+        stored: EngineKey,
+        keep_alive_s: float | None,
+        kind: type[ModelT],
     ) -> Lease[ModelT]:
         limit_s = self._settings.load_timeout_s
         try:
             async with asyncio.timeout(None if limit_s == FOREVER else limit_s):
-                return await self._loaded(package, keep_alive_s, kind)
+                return await self._loaded(package, stored, keep_alive_s, kind)
         except TimeoutError:
             raise ModelLoading(
                 f"The model {package.name} is still being loaded; try again later."
             ) from None
 
     async def _loaded(
-        self, package: AnyPackage, keep_alive_s: float | None, kind: type[ModelT]
+        self,
+        package: AnyPackage,
+        stored: EngineKey,
+        keep_alive_s: float | None,
+        kind: type[ModelT],
     ) -> Lease[ModelT]:
         resident = await self._resident(package)
-        resident.acquire(str(package.name), keep_alive_s)
+        resident.acquire(str(package.name), stored, keep_alive_s)
         try:
             # A request that goes away must not take the load from the others.
             await asyncio.shield(resident.loading)
@@ -189,7 +217,7 @@ class ModelPool:
 
         Raises NotEnoughMemory or ShuttingDown.
         """
-        key = EngineKey(package.digest, self._context_length(package))
+        key = self._key(package)
         while True:
             self._check_open()
             resident = self._residents.get(key)
@@ -204,6 +232,7 @@ class ModelPool:
 
     async def _begin(self, key: EngineKey, package: AnyPackage) -> None:
         """Reserves memory for a model, for which others that nobody uses may have to go."""
+        self.drop_stale_names()
         provider, settings = self._device.provider, self._settings
         requirement = requirement_of(package, provider, settings, key.context_length)
         name = str(package.name)
@@ -224,11 +253,22 @@ class ModelPool:
             model.engine.drain()
         return model
 
-    def _context_length(self, package: AnyPackage) -> int:
-        """What the model asks for itself, else what the settings make of its package's."""
+    def _is_stale(self, name: str, key: EngineKey) -> bool:
+        """What cannot be read now may stand for the same still."""
+        try:
+            return self._key(self._store.find(name)) != key
+        except ModelNotFound:
+            return True
+        except PackageCorrupt:
+            return False
+
+    def _key(self, package: AnyPackage) -> EngineKey:
+        """With the context that the model asks for itself, else what the settings make of its
+        package's."""
         declared = package.manifest.context_length
         asked = package.overrides.parameters.num_ctx
-        return self._settings.served_context_length(declared, asked)
+        context_length = self._settings.served_context_length(declared, asked)
+        return EngineKey(package.digest, context_length)
 
     def _keep_alive(self, package: AnyPackage) -> KeepAlive:
         """How long it stays unless a request says so."""

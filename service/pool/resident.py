@@ -41,9 +41,10 @@ class KeepAlive:
 class Resident:
     """Counts who uses the model, and says when nobody has for long enough.
 
-    Used on the event loop alone. `model` is None while `loading` lasts, and if that failed for
-    good. `leaving` is set once it is to go, and `gone` once its memory is
-    free; whoever finds it leaving waits for that and loads it anew.
+    Used on the event loop alone. `names` are those it is used by, each with what the name stood for
+    by itself, whatever context a request asked for. `model` is None while `loading` lasts, and if
+    that failed for good. `leaving` is set once it is to go, and `gone` once its memory is free;
+    whoever finds it leaving waits for that and loads it anew.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Resident:
         self.package = package
         self.requirement = requirement
         self.keep_alive = keep_alive
-        self.names: dict[str, None] = {}
+        self.names: dict[str, EngineKey] = {}
         self.model: Model | None = None
         self.loading: asyncio.Task[None] = asyncio.create_task(self._hold(load))
         self.leaving: asyncio.Task[None] | None = None
@@ -84,9 +85,9 @@ class Resident:
         since = time.monotonic() if self.is_used else self.last_used_s
         return max(0.0, since + self.keep_alive.seconds - time.monotonic())
 
-    def acquire(self, name: str, keep_alive_s: float | None) -> None:
+    def acquire(self, name: str, stored: EngineKey, keep_alive_s: float | None) -> None:
         """Someone needs it. Of several that say how long it is to stay the last one counts."""
-        self.names[name] = None
+        self.names[name] = stored
         if keep_alive_s is not None:
             self.keep_alive = KeepAlive(keep_alive_s, is_asked_for=True)
         self._num_leases += 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ollama import Client, Message, ResponseError
 from openai import OpenAI
@@ -391,3 +392,18 @@ def verify_all(root: Path) -> None:
 def test_every_check_of_the_javascript_client_passes(node: Node, own_server: ServerProcess) -> None:
     output = node.run(SCRIPT, f"http://127.0.0.1:{own_server.port}")
     assert output.count("passed: ") == 10
+
+
+def test_what_has_lost_its_name_is_not_kept_loaded(
+    ollama: Client, own_server: ServerProcess
+) -> None:
+    ollama.create("pinned", from_=MODEL, parameters={"num_ctx": 300})
+    ollama.generate("pinned", keep_alive=-1)
+    assert "pinned:latest" in running_names(ollama)
+    ollama.create("pinned", from_=MODEL, parameters={"num_ctx": 310})
+    assert "pinned:latest" not in running_names(ollama)
+    ollama.generate("pinned", keep_alive=-1)
+    ollama.delete("pinned")
+    health = httpx.get(f"http://127.0.0.1:{own_server.port}/health").json()
+    ready = [each["context_length"] for each in health["models"] if each["status"] == "ready"]
+    assert not {300, 310} & {*ready}

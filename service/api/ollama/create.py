@@ -44,6 +44,7 @@ async def create(request: HttpRequest) -> ASGIApp:
         async with aclosing(steps):
             async for step in steps:
                 yield step
+        pool_of(request).drop_stale_names()
         yield SUCCESS
 
     return progress_reply(work(), streams=wire.stream is not False)

@@ -48,11 +48,13 @@ def list_tags(request: HttpRequest) -> ModelEntries:
 
 @get("/api/ps", sync_to_thread=False)
 def list_running(request: HttpRequest) -> RunningModels:
-    """Each under every name that it is used by."""
+    """Each under every name that it is used by, and still stands for it: others may have changed
+    the store."""
     pool = pool_of(request)
+    pool.drop_stale_names()
     running = []
     for model in pool.health().models:
-        for name in model.names or (model.name,):
+        for name in model.names:
             entry = _running(request, name, model)
             running += [] if entry is None else [entry]
     return RunningModels(running)

@@ -38,6 +38,7 @@ async def pull(request: HttpRequest) -> ASGIApp:
         async with aclosing(fetched(store_of(request), exports_of(request), job)) as steps:
             async for step in steps:
                 yield step
+        pool_of(request).drop_stale_names()
         yield SUCCESS
 
     return progress_reply(work(), streams=wire.stream is not False)

@@ -33,6 +33,7 @@ async def copy(request: HttpRequest) -> Response[bytes]:
     pool_of(request).find(wire.source)
     with params_renamed({"model": "destination"}):
         await asyncio.to_thread(copy_model, store_of(request), wire.source, wire.destination)
+    pool_of(request).drop_stale_names()
     return Response(b"", media_type="application/json")
 
 
@@ -56,6 +57,7 @@ async def _deleted(pool: Pool, store: Store, name: str) -> bytes:
     if await asyncio.to_thread(_is_last_name, store, name):
         await pool.unload(name)
     await asyncio.to_thread(remove_model, store, name)
+    pool.drop_stale_names()
     return b""
 
 

@@ -316,6 +316,9 @@ class FakePool:
         self.find(name)
         self.unloaded.append(name)
 
+    def drop_stale_names(self) -> None:
+        pass
+
     def preload(self) -> None:
         pass
 

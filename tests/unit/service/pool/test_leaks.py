@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +30,6 @@ def test_memory_comes_back_after_each_unload(smollm2_package: Package) -> None:
     )
     resident = [int(line) for line in finished.stdout.split()][WARM_UP:]
     half = MEASURED // 2
-    before, after = statistics.median(resident[:half]), statistics.median(resident[half:])
+    # What a busy machine has not taken back yet comes and goes, what is kept stays in all of them.
     # Over 50 cycles 2 % is the aim; so few are not measured as exactly.
-    assert after < before * 1.05, resident
+    assert min(resident[half:]) < min(resident[:half]) * 1.05, resident
