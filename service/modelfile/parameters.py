@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -13,8 +13,8 @@ from service.modelfile.parser import Instruction, ModelfileError
 from service.store.overrides import Parameters
 
 Value: TypeAlias = int | float | bool | str
-Given: TypeAlias = Value | list[str] | None
-"""What JSON has for a parameter; null says nothing."""
+Given: TypeAlias = Any
+"""What JSON has for a parameter, of any type; null says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,17 @@ def parameters_from(given: Mapping[str, Given], *, param: str) -> Parameters:
         try:
             msgspec.convert({name: values[name]}, Parameters)
         except msgspec.ValidationError as error:
-            reason = str(error).partition(" - at")[0]
-            raise RequestError(f"Invalid value for {named!r}: {reason}.", param=named) from None
+            raise _invalid(str(error), named) from None
     return msgspec.convert(values, Parameters)
 
 
-def _from_json(name: str, value: Value | list[str], param: str) -> object:
+def _invalid(message: str, param: str) -> RequestError:
+    reason, _, place = message.partition(" - at `")
+    named = param + place[place.find("[") :].removesuffix("`") if "[" in place else param
+    return RequestError(f"Invalid value for {named!r}: {reason}.", param=named)
+
+
+def _from_json(name: str, value: Given, param: str) -> object:
     if name in _REFUSED:
         raise UnsupportedParameter(f"{param!r} cannot be honoured: {_REFUSED[name]}.", param=param)
     row = _ROWS.get(name)

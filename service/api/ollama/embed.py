@@ -47,13 +47,13 @@ async def embed_prompt(request: HttpRequest) -> ASGIApp:
     asked = EmbedRequest(
         model=wire.model,
         input=wire.prompt,
-        truncate=False,
+        truncate=wire.truncate is True,
         options=wire.options,
         keep_alive=wire.keep_alive,
     )
 
     async def answer() -> bytes:
-        with params_renamed({"input": "prompt"}):
+        with params_renamed({"input[0]": "prompt"}):
             vectors = (await _vectors(request, asked, watch)).embeddings
         return msgspec.json.encode(EmbeddingsAnswer(vectors[0] if vectors else []))
 

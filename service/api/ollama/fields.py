@@ -48,7 +48,10 @@ CHAT: Mapping[str, Treatment] = {
 EMBED: Mapping[str, Treatment] = {
     "model": Honoured("a model of the store that embeds"),
     "input": Honoured("a text or texts, up to 2048; without any the model is loaded"),
-    "truncate": Honoured("true without it: the beginning of what is too long is read"),
+    "truncate": Honoured(
+        "whether the beginning of what is too long is read, or it is refused: without it true for "
+        "/api/embed, false for /api/embeddings"
+    ),
     "dimensions": Honoured("so many of each vector's, at length 1 again"),
     "options": Honoured(_OPTIONS),
     "keep_alive": Honoured(_KEEP_ALIVE),
@@ -56,7 +59,8 @@ EMBED: Mapping[str, Treatment] = {
 
 EMBEDDINGS: Mapping[str, Treatment] = {
     "model": EMBED["model"],
-    "prompt": Honoured("one text; what is too long is refused"),
+    "prompt": Honoured("one text"),
+    "truncate": EMBED["truncate"],
     "options": Honoured(_OPTIONS),
     "keep_alive": Honoured(_KEEP_ALIVE),
 }

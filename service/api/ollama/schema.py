@@ -82,5 +82,6 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelId
     prompt: str | None = None
+    truncate: bool | None = None
     options: Options | None = None
     keep_alive: KeepAlive | None = None
