@@ -14,6 +14,7 @@ from service.cli.making import checked_name, export_as, export_model, import_as
 from service.cli.models import full_name
 from service.cli.output import print_json
 from service.modelfile.creating import NeedsExport, NeedsImport, create_from
+from service.modelfile.encoding import decoded
 from service.modelfile.modelfile import Modelfile, read_modelfile
 from service.modelfile.parser import ModelfileError
 from service.store.changes import create_model
@@ -60,15 +61,17 @@ def _read(name: str) -> tuple[Modelfile, Path]:
     """The Modelfile, and the folder that its paths start from."""
     path = Path(name)
     try:
-        text = sys.stdin.read() if name == "-" else path.read_text(encoding="utf-8")
-        return read_modelfile(text), Path() if name == "-" else path.parent
+        data = sys.stdin.buffer.read() if name == "-" else path.read_bytes()
+        return read_modelfile(decoded(data)), Path() if name == "-" else path.parent
     except OSError as error:
         hint = "" if name != _DEFAULT_FILE else " (name one with -f)"
         raise CommandError(f"{name} cannot be read: {error.strerror}{hint}") from None
     except ModelfileError as error:
         raise CommandError(f"{name}: {error}") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{name} is no text in UTF-8") from None
+        raise CommandError(
+            f"{name} is no text in UTF-8, nor in UTF-16 with a byte order mark"
+        ) from None
 
 
 def _create(store: Store, target: str, modelfile: Modelfile, folder: Path) -> AnyPackage:

@@ -93,8 +93,8 @@ def _devices(manifest: AnyManifest) -> str:
 
 
 def _license(package: AnyPackage, verbose: bool) -> list[str]:
-    texts = package.overrides.licenses or (package.manifest.source.license or "",)
-    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    text = "\n".join(package.overrides.licenses) or package.manifest.source.license or ""
+    lines = [line for line in text.splitlines() if line.strip()]
     return lines if verbose else lines[:_LINES_OF_A_LICENSE]
 
 

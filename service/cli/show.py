@@ -10,7 +10,7 @@ from service.cli.description import described, sections
 from service.cli.errors import CommandError
 from service.cli.models import found
 from service.cli.output import print_json
-from service.modelfile.printing import effective_overrides, modelfile_of, parameter_lines
+from service.modelfile.printing import effective_overrides, modelfile_of, parameters_text
 from service.store.packages import AnyPackage, Store
 
 PARTS = ("license", "modelfile", "parameters", "template", "system")
@@ -51,9 +51,7 @@ def text_of(store: Store, package: AnyPackage, part: str, *, none: str = "") -> 
         return _modelfile(store, package)
     said = {
         "license": "\n\n".join(held.licenses) or package.manifest.source.license or "",
-        "parameters": "\n".join(
-            f"{name:<30} {value}" for name, value in parameter_lines(held.parameters)
-        ),
+        "parameters": parameters_text(held.parameters),
         "template": held.template or "",
         "system": held.system or "",
     }[part]

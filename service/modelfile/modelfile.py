@@ -68,9 +68,9 @@ def _template(instructions: Sequence[Instruction]) -> str | None:
 
 
 def _turn(instruction: Instruction) -> Turn:
-    role, _, content = instruction.argument.partition(" ")
+    role, separator, content = instruction.argument.partition(" ")
     for known in _ROLES:
-        if role.lower() == known and content:
+        if role.lower() == known and separator:
             return Turn(known, content)
     roles = ", ".join(_ROLES)
     raise ModelfileError(instruction.line, f"MESSAGE needs a role ({roles}) and a text")

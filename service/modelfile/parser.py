@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_QUOTES = '"""'
+QUOTES = '"""'
+"""What a text of any form can stand between."""
+
 _COMMANDS = {
     *("from", "parameter", "template", "system", "message", "license"),
     *("adapter", "requires", "draft", "renderer", "parser"),
 }
-_INSTRUCTION = re.compile(r"\s*([A-Za-z]+)(?:[ \t]+|$)")
+_NAMED = {"parameter", "message"}
+"""A parameter's name and a message's role come before the value, and are never quoted."""
+
+_INSTRUCTION = re.compile(r"\s*([A-Za-z]+)(?=\s|\Z)")
 
 
 class ModelfileError(ValueError):
@@ -34,7 +40,13 @@ class Instruction:
 
 def parse(text: str) -> list[Instruction]:
     """Raises ModelfileError for what is no instruction, or one without an argument."""
-    return list(_instructions(text.removeprefix("\ufeff").splitlines(keepends=True)))
+    return list(_instructions(lines_of(text.removeprefix("\ufeff"))))
+
+
+def lines_of(text: str) -> list[str]:
+    """With their ends, of which there are three: str.splitlines knows further ones, which are
+    characters like others in a prompt."""
+    return list(io.StringIO(text, newline=""))
 
 
 def _instructions(lines: list[str]) -> Iterator[Instruction]:
@@ -44,52 +56,50 @@ def _instructions(lines: list[str]) -> Iterator[Instruction]:
         number += 1
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _INSTRUCTION.match(line)
-        command = found[1].lower() if found else ""
-        if found is None or command not in _COMMANDS:
-            shown = line.strip()[:60]
-            raise ModelfileError(number, f"{shown!r} does not begin with an instruction")
         first = number
-        argument = line[found.end() :].strip()
-        prefix, quotes, rest = _opened(command, argument)
+        command, rest = _begun(line, number)
+        name, value = _named(rest) if command in _NAMED else ("", rest)
+        quotes = _opening(value)
         if quotes:
-            # What follows the quotes, up to the end of the line, belongs to the text.
-            block = line[line.index(_QUOTES, found.end()) + len(_QUOTES) :]
-            content, number = _block(lines, block, number)
-            argument = f"{prefix}{content}"
+            value, number = _quoted(lines, value.removeprefix(quotes), number, quotes)
         else:
-            argument = f"{prefix}{_unquoted(rest)}"
-        if not argument.strip():
+            value = value.strip()
+        # A text may be empty if it says so; a model's name may not.
+        if not f"{name}{value}".strip() and (not quotes or command == "from"):
             raise ModelfileError(first, f"{command.upper()} lacks its argument")
-        yield Instruction(command, argument, first)
+        yield Instruction(command, f"{name}{value}", first)
 
 
-def _opened(command: str, argument: str) -> tuple[str, bool, str]:
-    """What stands before a quoted part, whether three quotes open it, and the part.
+def _begun(line: str, number: int) -> tuple[str, str]:
+    """The command, and what follows it in its line."""
+    found = _INSTRUCTION.match(line)
+    command = found[1].lower() if found else ""
+    if found is None or command not in _COMMANDS:
+        shown = line.strip()[:60]
+        raise ModelfileError(number, f"{shown!r} does not begin with an instruction")
+    return command, line[found.end() :].lstrip()
 
-    A parameter's name and a message's role are never quoted.
+
+def _named(rest: str) -> tuple[str, str]:
+    """The name, with a space where a value follows, and the value."""
+    name, value = [*rest.split(None, 1), "", ""][:2]
+    return (f"{name} " if value else name), value
+
+
+def _opening(value: str) -> str:
+    return next((quotes for quotes in (QUOTES, '"') if value.startswith(quotes)), "")
+
+
+def _quoted(lines: list[str], begun: str, number: int, quotes: str) -> tuple[str, int]:
+    """The text up to the same quotes at the end of a line, and the number of lines read by then.
+
+    Quotes anywhere else belong to the text, and so does white space within them.
     """
-    if command not in ("parameter", "message"):
-        return "", argument.startswith(_QUOTES), argument
-    name, value = [*argument.split(None, 1), "", ""][:2]
-    return (f"{name} " if value else name), value.startswith(_QUOTES), value
-
-
-def _block(lines: list[str], begun: str, number: int) -> tuple[str, int]:
-    """The text up to the next three quotes, and the number of lines read by then."""
     first, parts = number, [begun]
-    while _QUOTES not in parts[-1]:
+    while not parts[-1].rstrip().endswith(quotes):
         if number == len(lines):
-            raise ModelfileError(first, f"the {_QUOTES} that begin here are never closed")
+            raise ModelfileError(first, f"{quotes} is never closed: no line ends in {quotes}")
         parts.append(lines[number])
         number += 1
-    last, _, after = parts.pop().partition(_QUOTES)
-    if after.strip():
-        raise ModelfileError(number, f"{after.strip()[:60]!r} follows the closing {_QUOTES}")
-    return "".join([*parts, last]), number
-
-
-def _unquoted(text: str) -> str:
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        return text[1:-1]
-    return text
+    last = parts.pop().rstrip()
+    return "".join([*parts, last.removesuffix(quotes)]), number

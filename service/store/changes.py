@@ -51,14 +51,15 @@ def adopt_package(
     """Makes the model `target` of a package in a store aside, which loses it, with `overrides`."""
     name = _parsed(target)
     with _failing_clearly(name), changing(store.layout):
-        check_overrides(package, overrides)
+        combined = overrides.over(package.overrides)
+        check_overrides(package, combined)
         record = Record(
             name=str(name),
             created=int(time.time()),
             package=package.digest,
             home=str(name),
             parent=None,
-            overrides=overrides,
+            overrides=combined,
         )
         try:
             park(store.layout, package.folder, package.digest)

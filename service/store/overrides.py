@@ -80,7 +80,8 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Overrides(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """What holds instead of the package's own; None and () leave that as it is.
+    """What holds instead of the package's own; None and () leave that as it is, and so does an
+    empty template, as with Ollama: no prompt could be made of it.
 
     `template` is kept as it was written, in Jinja or as a Go template. Hashable, so that what was
     made from it can be found again.
@@ -97,7 +98,7 @@ class Overrides(
         return Overrides(
             parameters=self.parameters.over(base.parameters),
             system=base.system if self.system is None else self.system,
-            template=base.template if self.template is None else self.template,
+            template=self.template or base.template,
             messages=self.messages or base.messages,
             licenses=tuple(dict.fromkeys((*base.licenses, *self.licenses))),
         )

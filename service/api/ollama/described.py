@@ -12,12 +12,11 @@ from service.errors import PackageCorrupt
 from service.modelfile.printing import (
     chat_template,
     effective_overrides,
-    modelfile_text,
-    parameter_lines,
+    modelfile_with_gaps,
+    parameters_text,
 )
 from service.store.manifest import AnyManifest, EncoderManifest
 from service.store.names import ModelName
-from service.store.overrides import Overrides
 from service.store.packages import AnyPackage
 
 
@@ -71,10 +70,9 @@ def shown(package: AnyPackage) -> ShownModel:
     license_ = package.manifest.source.license
     return ShownModel(
         license="\n".join((*own.licenses, *([license_] if license_ else []))),
-        modelfile=_modelfile(package, own),
-        parameters="\n".join(
-            f"{name:<30} {value}" for name, value in parameter_lines(own.parameters)
-        ),
+        # FROM names a model: where packages lie is not a client's to know.
+        modelfile=modelfile_with_gaps(package.parent or str(package.name), own),
+        parameters=parameters_text(own.parameters),
         template=own.template or "",
         system=own.system or "",
         details=details_of(package),
@@ -97,15 +95,6 @@ def capabilities_of(package: AnyPackage) -> list[str]:
     converses = ["tools"] if template else []
     thinks = ["thinking"] if template and tells_of_thoughts(template) else []
     return ["completion", *converses, *thinks]
-
-
-def _modelfile(package: AnyPackage, own: Overrides) -> str:
-    """FROM names a model: where packages lie is not a client's to know."""
-    base = package.parent or str(package.name)
-    try:
-        return modelfile_text(base, own)
-    except ValueError as error:
-        return f"# There is no Modelfile of this model: {error}\nFROM {base}\n"
 
 
 def _info(manifest: AnyManifest) -> Info:

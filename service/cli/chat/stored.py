@@ -9,7 +9,7 @@ from service.cli.errors import CommandError
 from service.cli.list_models import print_models
 from service.cli.models import found
 from service.cli.show import PARTS, text_of
-from service.modelfile.printing import parameter_lines
+from service.modelfile.printing import parameters_text
 from service.store.changes import create_model
 from service.store.overrides import Overrides
 from service.store.packages import Store
@@ -57,7 +57,7 @@ def list_command(store: Store) -> None:
 
 def _show_parameters(session: Session, of_model: str) -> None:
     print(f"Model defined parameters:\n{_indented(of_model)}")
-    own = "\n".join(f"{name:<30} {value}" for name, value in parameter_lines(session.parameters))
+    own = parameters_text(session.parameters)
     if own:
         print(f"\nUser defined parameters:\n{_indented(own)}")
 

@@ -94,6 +94,11 @@ async def test_a_template_is_used_in_place_of_the_packages(pool: ModelPool, stor
     assert "<|im_start|>" in _prompt(await _model(pool, BASE), HI)
 
 
+async def test_an_empty_template_leaves_the_packages(pool: ModelPool, store: Store) -> None:
+    create_model(store, "empty", BASE, Overrides(template=""))
+    assert _prompt(await _model(pool, "empty"), HI) == _prompt(await _model(pool, BASE), HI)
+
+
 async def test_a_template_that_is_none_is_refused(pool: ModelPool, store: Store) -> None:
     create_model(store, "broken", BASE, Overrides(template="{% for %}"))
     with pytest.raises(PackageCorrupt, match="does not compile"):

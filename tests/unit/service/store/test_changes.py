@@ -214,6 +214,14 @@ def test_a_package_made_aside_that_does_not_fit_is_gone(
     assert store.layout.folders_aside() == set()
 
 
+def test_an_empty_template_leaves_that_of_the_package(store: Store) -> None:
+    said = Overrides(system="", template="")
+    assert create_model(store, "mine", "llama3.2", said).overrides == Overrides(system="")
+    with store_aside(store) as place:
+        install(place.root, "e", b"aside")
+        assert adopt_package(store, "f", place.find("e"), said).overrides == Overrides(system="")
+
+
 def test_a_damaged_package_can_be_removed_but_not_copied(store: Store) -> None:
     (store.root / "llama3.2" / "latest" / MANIFEST_NAME).write_bytes(b"{")
     with pytest.raises(PackageCorrupt):

@@ -49,5 +49,5 @@ def test_what_is_said_last_counts_parameter_by_parameter() -> None:
         template="T",
         licenses=("MIT", "L"),
     )
-    assert Overrides().over(base) == base
+    assert Overrides().over(base) == Overrides(template="").over(base) == base
     assert base.over(Overrides()) == base
