@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from service.cli.errors import WrongUsage
 from service.errors import StartupError
-from service.settings import Settings, read_settings
+from service.settings import Settings, read_client_settings
 from service.store.packages import Store
 
 
@@ -51,9 +51,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def stated_settings(flags: Sequence[str] = ()) -> Settings:
-    """Those of flags of `retort serve`, the variables and `retort.toml`. Raises WrongUsage."""
+    """Those of flags of `retort serve`, the variables and `retort.toml`, for a verb that listens
+    nowhere. Raises WrongUsage."""
     try:
-        return read_settings(flags, os.environ)
+        return read_client_settings(flags, os.environ)
     except StartupError as error:
         raise WrongUsage(error.message) from None
 

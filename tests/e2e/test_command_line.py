@@ -135,6 +135,16 @@ def test_a_model_is_loaded_until_it_is_stopped(retort: CommandLine, client: Open
     assert retort.json("stop", MODEL) == {"name": MODEL, "stopped": False}
 
 
+@pytest.mark.parametrize("host", ["RETORT_HOST", "OLLAMA_HOST"])
+def test_a_service_is_found_by_the_address_that_it_listens_on(
+    retort: CommandLine, client: OpenAI, host: str
+) -> None:
+    _say_this(client, MODEL)
+    everywhere = retort.having(**{host: "0.0.0.0"})
+    assert MODEL in names_in(everywhere.json("ps"))
+    assert MODEL in names_in(everywhere.json("list"))
+
+
 def test_a_damaged_model_is_found_and_can_be_removed(alone: CommandLine, models: Path) -> None:
     folder = models / "damaged" / "latest"
     shutil.copytree(TINY_EMBEDDER, folder)
