@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -25,6 +24,7 @@ from service.cli.client.service import Served, Service
 from service.cli.errors import CommandError, WrongUsage
 from service.cli.making import export_model
 from service.cli.output import print_json
+from service.cli.streams import checked_text, piped_text
 from service.errors import ModelNotFound
 from service.settings import Settings
 from service.settings.durations import parse_duration
@@ -96,10 +96,10 @@ def _session(options: argparse.Namespace) -> Session:
 
 def _prompt(words: Sequence[str]) -> str | None:
     """What is piped in comes before what the command line says; None to chat."""
-    piped = [] if sys.stdin is None or sys.stdin.isatty() else [sys.stdin.read()]
-    said = " ".join([*(text for text in piped if text.strip()), *words])
+    piped = piped_text()
+    said = checked_text(" ".join([*filter(str.strip, [piped or ""]), *words]), "the prompt")
     if not said.strip():
-        if piped:
+        if piped is not None:
             raise CommandError("there is nothing to ask: standard input is empty")
         return None
     return said

@@ -50,7 +50,9 @@ class CommandLine:
             stdin=subprocess.DEVNULL if stdin is None else None,
             input=stdin,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            # So that what is no text can be given and comes back.
+            errors="surrogateescape",
             timeout=_LIMIT_S,
             check=False,
         )
@@ -98,7 +100,7 @@ class Terminal:
         self._status: int | None = None
 
     def type(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
+        os.write(self._descriptor, text.encode(errors="surrogateescape"))
 
     def interrupt(self) -> None:
         """Ctrl-C, once the command waits: Python's readline shows its prompt before it waits for

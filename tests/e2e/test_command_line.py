@@ -18,6 +18,7 @@ from service.store.packages import Package
 from tests.conftest import MODEL
 from tests.e2e.command_line import COMMAND, ROOT, CommandLine, names_in
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
+from tests.unit.service.cli.samples import NO_TEXT
 from tests.unit.service.processes import running
 
 
@@ -226,6 +227,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(alone: CommandLine) -> None:
         check=False,
     )
     assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_bytes_that_are_no_text_are_told_in_one_line(
+    retort: CommandLine, tmp_path: Path, language: str
+) -> None:
+    told = retort.having(LC_ALL="", LANG=language)
+    for arguments in (["stop"], ["show"], ["cp", MODEL], ["rm"], ["verify"], ["bench"]):
+        assert told.refusal(*arguments, NO_TEXT)
+    assert "no text in UTF-8" in told.refusal("create", "x", "-f", "-", stdin=NO_TEXT)
+    assert "no model is called" in told.refusal("run", NO_TEXT, "hi")
+    assert "no command" in told.refusal(NO_TEXT, status=2)
 
 
 def test_wrong_usage_has_status_2(alone: CommandLine) -> None:

@@ -16,6 +16,7 @@ from service.store.packages import Package, Store
 from tests.conftest import MODEL
 from tests.e2e.command_line import CommandLine, Terminal
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
+from tests.unit.service.cli.samples import NO_TEXT
 from tests.unit.service.processes import running
 
 QUICK = "quick"
@@ -86,6 +87,28 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(chat: Terminal) -> None:
     assert "/bye to exit" in chat.until(">>> ")
     chat.type("\x04")
     assert chat.status() == 0
+
+
+@at_a_terminal
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_bytes_that_are_no_text_are_told_and_the_chat_goes_on(
+    retort: CommandLine, language: str
+) -> None:
+    with retort.having(LC_ALL="", LANG=language).terminal("run", QUICK) as terminal:
+        terminal.until(">>> ")
+        assert "ravity is" in terminal.ask(QUESTION)
+        for typed in (NO_TEXT, f"/set system {NO_TEXT}", f"/load {NO_TEXT}"):
+            assert "no text in UTF-8" in terminal.ask(typed)
+        for begun in ('"""', '/set system """'):
+            terminal.type(f"{begun}\n")
+            terminal.until("... ")
+            terminal.type(f"{NO_TEXT}\n")
+            terminal.until("... ")
+            assert "no text in UTF-8" in terminal.ask('the rest"""')
+        assert "no system" in terminal.ask("/show system")
+        assert terminal.ask("Say it again.").strip()
+        terminal.type("\x04")
+        assert terminal.status() == 0
 
 
 @at_a_terminal
@@ -165,6 +188,14 @@ def test_a_prompt_may_be_piped_in(retort: CommandLine) -> None:
     assert "ravity is" in retort.output("run", QUICK, stdin=f"{QUESTION}\n")
     joined = retort.output("run", QUICK, "What is that?", stdin="Gravity.\n")
     assert joined.strip()
+
+
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_a_prompt_that_is_no_text_is_told(retort: CommandLine, language: str) -> None:
+    told = retort.having(LC_ALL="", LANG=language)
+    assert "standard input holds bytes" in told.refusal("run", QUICK, stdin=f"{NO_TEXT} bad")
+    assert "the prompt holds bytes" in told.refusal("run", QUICK, NO_TEXT)
+    assert "ravity is" in told.output("run", QUICK, stdin=f"{QUESTION} 🦊")
 
 
 def test_an_answer_is_held_to_a_schema(retort: CommandLine) -> None:

@@ -94,9 +94,11 @@ class Address:
     def _connect(self, connection: HTTPConnection) -> None:
         try:
             connection.connect()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # The second is of hosts that cannot be in an address.
+            reason = getattr(error, "strerror", None) or error
             raise NoServer(
-                f"no service answers at {self} ({error.strerror or error}); start one with "
+                f"no service answers at {self} ({reason}); start one with "
                 "`retort serve`, or say where it is with RETORT_HOST and RETORT_PORT, or "
                 "OLLAMA_HOST."
             ) from None
@@ -110,15 +112,20 @@ class Address:
         except (HTTPException, ConnectionError) as error:
             raise NoServer(f"the service at {self} broke off: {error or 'no answer'}") from None
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"content-type": "application/json"}
+    def _headers(self) -> dict[str, str | bytes]:
+        headers: dict[str, str | bytes] = {"content-type": "application/json"}
         if self.api_key is not None:
-            headers["authorization"] = f"Bearer {self.api_key}"
+            # As bytes: of texts only those in Latin-1 can be in a header.
+            headers["authorization"] = f"Bearer {self.api_key}".encode()
         return headers
 
 
 def _encoded(body: object) -> bytes | None:
-    return None if body is None else msgspec.json.encode(body)
+    """Raises CommandError for texts that were read of bytes that are none."""
+    try:
+        return None if body is None else msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise CommandError("what is to be sent holds bytes that are no text in UTF-8") from None
 
 
 def _refusal(status: int, body: bytes) -> CommandError | ModelNotFound:

@@ -15,6 +15,7 @@ from service.cli.client.asking import Ask, Piece, Stats
 from service.cli.client.connection import Address, said
 from service.cli.client.request import EmbedRequest, UnloadRequest, chat_request
 from service.cli.errors import CommandError
+from service.errors import ModelNotFound
 from service.store.manifest import DeviceKind
 from service.store.names import ModelName
 
@@ -78,6 +79,11 @@ class Service:
     address: Address
 
     def describe(self, model: str) -> Served:
+        try:
+            ModelName.parse(model)
+        except ValueError as error:
+            # Nor is everything that is no name a path of its own.
+            raise ModelNotFound(f"There is no model {model[:80]!r}: {error}.") from None
         body = self.address.fetch("GET", f"/v1/models/{quote(model)}")
         return msgspec.json.decode(body, type=Served)
 
