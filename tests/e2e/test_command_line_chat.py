@@ -14,7 +14,7 @@ from service.modelfile.modelfile import read_modelfile
 from service.store.names import ModelName
 from service.store.packages import Package, Store
 from tests.conftest import MODEL
-from tests.e2e.command_line import CommandLine, Terminal
+from tests.e2e.command_line import CommandLine, Terminal, names_in
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
 from tests.unit.service.cli.samples import NO_TEXT
 from tests.unit.service.processes import running
@@ -218,6 +218,35 @@ def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) ->
 
 def test_nothing_to_ask_is_told(retort: CommandLine) -> None:
     assert "standard input is empty" in retort.refusal("run", QUICK, stdin="")
+
+
+@pytest.mark.parametrize("model", [QUICK, "all-minilm"])
+def test_an_empty_prompt_loads_the_model(retort: CommandLine, model: str) -> None:
+    retort.output("stop", model)
+    assert retort.output("run", model, "", "--keepalive", "-1", stdin="") == ""
+    (row,) = (row for row in retort.output("ps").splitlines() if row.startswith(model))
+    assert row.endswith("Forever")
+    retort.output("stop", model)
+
+
+@at_a_terminal
+def test_an_empty_prompt_opens_no_chat_at_a_terminal(retort: CommandLine) -> None:
+    with retort.terminal("run", QUICK, "") as terminal:
+        assert terminal.status() == 0
+        assert terminal.rest() == ""
+    assert f"{QUICK}:latest" in names_in(retort.json("ps"))
+
+
+def test_an_empty_prompt_is_none_where_something_is_piped_in(retort: CommandLine) -> None:
+    assert "ravity is" in retort.output("run", QUICK, "", stdin=QUESTION)
+
+
+def test_no_model_is_loaded_where_no_service_would_keep_it(
+    retort: CommandLine, tmp_path: Path
+) -> None:
+    told = CommandLine(retort.models, tmp_path).refusal("run", QUICK, "")
+    assert f"could keep {QUICK} loaded" in told
+    assert "retort serve" in told
 
 
 def test_without_a_service_it_serves_itself(retort: CommandLine, tmp_path: Path) -> None:

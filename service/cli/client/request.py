@@ -22,9 +22,11 @@ class ChatRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     keep_alive: str | UnsetType = UNSET
 
 
-class UnloadRequest(msgspec.Struct, kw_only=True):
+class LoadRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Without a prompt. A `keep_alive` of no time unloads the model."""
+
     model: str
-    keep_alive: int = 0
+    keep_alive: str | UnsetType = UNSET
 
 
 class EmbedRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 from service.cli.arguments import stated_settings
 from service.cli.client.asking import Ask, Piece, Stats
 from service.cli.client.connection import Address, said
-from service.cli.client.request import EmbedRequest, UnloadRequest, chat_request
+from service.cli.client.request import EmbedRequest, LoadRequest, chat_request, or_unset
 from service.cli.errors import CommandError
 from service.errors import ModelNotFound
 from service.store.manifest import DeviceKind
@@ -95,11 +95,16 @@ class Service:
         """Under each of the names that it was asked for by."""
         return msgspec.json.decode(self.address.fetch("GET", "/api/ps"), type=_LoadedModels).models
 
+    def load(self, model: str, keep_alive: str | None) -> None:
+        """Has it stay loaded for as long, None for as long as the service wants."""
+        ask = LoadRequest(model=model, keep_alive=or_unset(keep_alive))
+        self.address.fetch("POST", "/api/generate", ask)
+
     def unload(self, model: str) -> bool:
         """Whether it was loaded."""
         self.describe(model)
         loaded = {ModelName.parse(each.name) for each in self.loaded()}
-        self.address.fetch("POST", "/api/generate", UnloadRequest(model=model))
+        self.load(model, "0")
         return ModelName.parse(model) in loaded
 
     def embed(self, ask: EmbedRequest) -> list[float]:
