@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+
+import msgspec
 
 from service.cli.arguments import VerbParser, settings_of
 from service.cli.chat.answering import answer
@@ -21,7 +24,7 @@ from service.cli.client.connection import Address
 from service.cli.client.private import private_service
 from service.cli.client.request import EmbedRequest, or_unset
 from service.cli.client.service import Served, Service
-from service.cli.errors import CommandError, NoServer, WrongUsage
+from service.cli.errors import CommandError, NoServer, Refused, WrongUsage
 from service.cli.making import export_model
 from service.cli.output import print_json
 from service.cli.streams import checked_text, piped_text
@@ -75,7 +78,9 @@ def parser() -> VerbParser:
     add(
         "--truncate",
         action="store_true",
-        help="embedding models: read the beginning of a long text",
+        default=None,
+        help="embedding models: read the beginning of a text that is too long; without it that is "
+        "told, and =false refuses the text",
     )
     parser.add_store()
     return parser
@@ -157,7 +162,25 @@ def _print_vector(service: Service, options: argparse.Namespace, prompt: str | N
         model=options.model,
         input=prompt,
         dimensions=or_unset(options.dimensions),
-        truncate=or_unset(options.truncate or None),
+        truncate=bool(options.truncate),
         keep_alive=or_unset(options.keepalive),
     )
-    print_json(service.embed(ask))
+    print_json(_vector(service, ask, is_told=options.truncate is None))
+
+
+def _vector(service: Service, ask: EmbedRequest, *, is_told: bool) -> list[float]:
+    """Of the text's beginning where it `is_told` that this is all that the model can read, which
+    is what Ollama makes of such a text. Raises CommandError where that is neither asked nor told.
+    """
+    try:
+        return service.embed(ask).vector
+    except Refused:
+        if ask.truncate:
+            raise
+        # Refused again unless its length was what is wrong with it.
+        cut = service.embed(msgspec.structs.replace(ask, truncate=True))
+    too_long = f"the text is longer than the {cut.num_tokens} tokens that {ask.model} reads"
+    if not is_told:
+        raise CommandError(f"{too_long}; with --truncate its beginning is embedded")
+    print(f"retort: {too_long}; the vector is that of its beginning", file=sys.stderr)
+    return cut.vector

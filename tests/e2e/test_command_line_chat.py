@@ -208,7 +208,32 @@ def test_an_answer_is_held_to_a_schema(retort: CommandLine) -> None:
 def test_an_embedding_model_prints_a_vector(retort: CommandLine) -> None:
     assert len(json.loads(retort.output("run", "all-minilm", "hello"))) == 16
     assert len(json.loads(retort.output("run", "all-minilm", "hello", "--dimensions", "8"))) == 8
-    assert "cut to 4, 8" in retort.refusal("run", "all-minilm", "hello", "--dimensions", "5")
+    # As /api/embed has it, any number of them.
+    assert len(json.loads(retort.output("run", "all-minilm", "hello", "--dimensions", "5"))) == 5
+    assert "16 dimensions" in retort.refusal("run", "all-minilm", "hello", "--dimensions", "17")
+
+
+def test_a_text_that_an_embedding_model_cannot_read_whole_is_cut_and_that_is_told(
+    retort: CommandLine,
+) -> None:
+    embed = ("run", "all-minilm", "hello " * 100)
+    cut = retort.run(*embed)
+    assert cut.returncode == 0
+    assert cut.stderr == (
+        "retort: the text is longer than the 48 tokens that all-minilm reads; the vector is that "
+        "of its beginning\n"
+    )
+    asked = retort.run(*embed, "--truncate")
+    assert (asked.stdout, asked.stderr) == (cut.stdout, "")
+    assert "--truncate its beginning is embedded" in retort.refusal(*embed, "--truncate=false")
+    assert not retort.run("run", "all-minilm", "hello", "--truncate=false").stderr
+
+
+def test_flags_are_turned_off_as_ollama_does(retort: CommandLine) -> None:
+    off = ("--verbose=false", "--nowordwrap=false", "--hidethinking=0")
+    finished = retort.run("run", QUICK, *off, QUESTION)
+    assert "ravity is" in finished.stdout
+    assert finished.stderr == ""
 
 
 def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) -> None:

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 
 import msgspec
 
-from service.cli.errors import CommandError, NoServer
+from service.cli.errors import CommandError, NoServer, Refused
 from service.errors import ModelNotFound
 from service.settings import Settings
 
@@ -71,7 +71,8 @@ class Address:
         """The response to a request, of which `body` is the JSON; leaving closes the connection,
         which ends an answer that is still being made.
 
-        Raises NoServer, ModelNotFound, or CommandError with what the service says.
+        Raises NoServer, ModelNotFound, or CommandError with what the service says, which is Refused
+        where it is that the request is wrong.
         """
         kind = HTTPSConnection if self.secure else HTTPConnection
         connection = kind(self.host, self.port, timeout=_CONNECT_S)
@@ -134,7 +135,7 @@ def _refusal(status: int, body: bytes) -> CommandError | ModelNotFound:
         return ModelNotFound(message)
     if status == 401:
         return CommandError(f"{message} Say the key with RETORT_API_KEY.")
-    return CommandError(message)
+    return Refused(message) if status == 400 else CommandError(message)
 
 
 def said(body: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""What is asked of a model, in the words of `/api/chat` and `/v1/embeddings`."""
+"""What is asked of a model, in the words of `/api/chat` and `/api/embed`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class LoadRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
 class EmbedRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     model: str
     input: str
+    truncate: bool
     dimensions: int | UnsetType = UNSET
-    truncate: bool | UnsetType = UNSET
     keep_alive: str | UnsetType = UNSET
 
 

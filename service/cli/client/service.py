@@ -46,12 +46,9 @@ class _Health(msgspec.Struct):
     device: DeviceKind
 
 
-class _Embedding(msgspec.Struct):
-    embedding: list[float]
-
-
 class _Embeddings(msgspec.Struct):
-    data: list[_Embedding]
+    embeddings: list[list[float]]
+    prompt_eval_count: int
 
 
 class _Message(msgspec.Struct):
@@ -70,6 +67,14 @@ class _Line(msgspec.Struct):
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A text's vector, and how many tokens of the text were read."""
+
+    vector: list[float]
+    num_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,11 @@ class Service:
         self.load(model, "0")
         return ModelName.parse(model) in loaded
 
-    def embed(self, ask: EmbedRequest) -> list[float]:
-        """The vector of a text."""
-        body = self.address.fetch("POST", "/v1/embeddings", ask)
-        return msgspec.json.decode(body, type=_Embeddings).data[0].embedding
+    def embed(self, ask: EmbedRequest) -> Embedded:
+        """The vector of a text. Raises Refused for one that the model cannot read as asked."""
+        body = self.address.fetch("POST", "/api/embed", ask)
+        answered = msgspec.json.decode(body, type=_Embeddings)
+        return Embedded(answered.embeddings[0], answered.prompt_eval_count)
 
     def answer(self, ask: Ask) -> Generator[Piece, None, None]:
         """The answer as it is made; closing the generator ends it."""

@@ -13,7 +13,7 @@ import pytest
 from service.cli.client.asking import Ask
 from service.cli.client.connection import Address
 from service.cli.client.service import Service
-from service.cli.errors import CommandError, NoServer
+from service.cli.errors import CommandError, NoServer, Refused
 from service.errors import ModelNotFound
 from service.settings import Settings
 from service.store.overrides import Turn
@@ -60,6 +60,14 @@ def test_no_service_is_told_with_what_to_do() -> None:
 def test_errors_of_both_dialects_are_understood(body: str) -> None:
     with _answering(_refusal(400, body)) as address, pytest.raises(CommandError, match=r"^Bad\.$"):
         Service(address).device()
+
+
+def test_what_was_wrongly_asked_can_be_told_from_what_goes_wrong() -> None:
+    with _answering(_refusal(400, "{}")) as address, pytest.raises(Refused):
+        Service(address).device()
+    with _answering(_refusal(503, "{}")) as address, pytest.raises(CommandError) as caught:
+        Service(address).device()
+    assert not isinstance(caught.value, Refused)
 
 
 def test_an_unknown_model_can_be_told_from_other_refusals() -> None:
