@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 from service.errors import StartupError
 from service.settings.file import Texts, find_file, read_file
 from service.settings.ollama import unhonoured
-from service.settings.options import HONOURED, OPTIONS, Option
+from service.settings.options import CONFIG_VARIABLE, HONOURED, OPTIONS, Option
+from service.settings.unknown import unknown
 from service.settings.values import Settings
 from service.store.locations import default_models_folder
-
-CONFIG_VARIABLE = "RETORT_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`origins` says of each field where its value was stated, "default" if nowhere."""
+    """`origins` says of each field where its value was stated, "default" if nowhere. Of the
+    `ignored_variables`, which are set, Ollama's say what there is not, and ours are unknown."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -70,7 +70,7 @@ def _read(arguments: Sequence[str], environment: Mapping[str, str], prog: str) -
         Settings(**values),
         origins,
         path,
-        unhonoured(environment, HONOURED),
+        [*unhonoured(environment, HONOURED), *unknown(environment)],
         prints_config=flags.print_config,
     )
 
