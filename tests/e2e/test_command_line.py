@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -120,6 +121,24 @@ def test_what_is_listed_and_shown_is_the_same_for_people_and_programs(
     assert alone.output("show", MODEL, "--license") == "Apache-2.0\n"
     assert "Files" in alone.output("show", "all-minilm", "--verbose")
     assert "embedding length" in alone.output("show", "all-minilm")
+
+
+def test_what_a_model_can_do_is_the_same_for_the_command_line_and_the_api(
+    retort: CommandLine,
+) -> None:
+    base = f"http://127.0.0.1:{retort.port}"
+    tagged = {
+        model["name"]: model["capabilities"]
+        for model in httpx.get(f"{base}/api/tags").json()["models"]
+    }
+    listed = {model["name"]: model["capabilities"] for model in retort.json("list")["models"]}
+    assert listed == tagged == {MODEL: ["completion", "tools"], "all-minilm:latest": ["embedding"]}
+    for name, capabilities in tagged.items():
+        asked = httpx.post(f"{base}/api/show", json={"model": name}).json()
+        assert asked["capabilities"] == capabilities
+        assert retort.json("show", name)["capabilities"] == capabilities
+    shown = retort.output("show", MODEL)
+    assert "  Capabilities\n    completion\n    tools\n\n" in shown
 
 
 def test_a_model_is_loaded_until_it_is_stopped(retort: CommandLine, client: OpenAI) -> None:
