@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from service.cli.errors import CommandError
+from service.cli.streams import speak_utf8
 from service.cli.verb import VERBS, Verb, chosen, find
 from service.errors import RetortError
 
@@ -17,6 +18,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of the verb: 1 if it could not be done, 2 if it is not understood or there is
     none of that name, 130 if it was interrupted."""
+    speak_utf8()
     name, rest = chosen(sys.argv[1:] if arguments is None else arguments)
     verb = find(name)
     if verb is None:

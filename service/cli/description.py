@@ -9,6 +9,7 @@ import msgspec
 
 from service.cli.models import full_name, modified
 from service.cli.output import amount_of_bytes
+from service.modelfile.capabilities import capabilities_of
 from service.modelfile.printing import effective_overrides, modelfile_of, parameter_lines
 from service.store.manifest import AnyManifest, EncoderManifest
 from service.store.packages import AnyPackage, Store
@@ -48,7 +49,7 @@ def described(store: Store, package: AnyPackage) -> Description:
         template=held.template,
         system=held.system,
         licenses=held.licenses,
-        capabilities=package.manifest.capabilities,
+        capabilities=capabilities_of(package),
         manifest=package.manifest,
     )
 
@@ -58,7 +59,7 @@ def sections(package: AnyPackage, *, verbose: bool) -> Iterator[str]:
     held = effective_overrides(package)
     manifest = package.manifest
     yield from _section("Model", _facts(package))
-    yield from _section("Capabilities", [(name, "") for name in manifest.capabilities])
+    yield from _section("Capabilities", [(name, "") for name in capabilities_of(package)])
     yield from _section("Parameters", parameter_lines(held.parameters))
     yield from _section("System", [(line, "") for line in (held.system or "").splitlines()[:2]])
     yield from _section("License", [(line, "") for line in _license(package, verbose)])

@@ -3,6 +3,7 @@
 CommandError          1  it could not be done; the text says what to do
 ├── WrongUsage        2  the command line is not understood
 ├── NoServer          1  nothing answers where a running service is needed
+├── Refused           1  the service says that it was asked for something wrong
 └── Told                 what an export ended with, which has said why
 """
 
@@ -22,6 +23,10 @@ class WrongUsage(CommandError):
 
 
 class NoServer(CommandError):
+    pass
+
+
+class Refused(CommandError):
     pass
 
 

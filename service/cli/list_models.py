@@ -10,6 +10,7 @@ import msgspec
 from service.cli.arguments import VerbParser, store_of
 from service.cli.models import full_name, modified, short_id
 from service.cli.output import amount_of_bytes, print_json, print_table, since
+from service.modelfile.capabilities import capabilities_of
 from service.store.packages import AnyPackage
 
 
@@ -75,7 +76,7 @@ def _listed(package: AnyPackage) -> ListedModel:
         family=manifest.architecture.family,
         precision=manifest.precision,
         context_length=asked or manifest.context_length,
-        capabilities=manifest.capabilities,
+        capabilities=capabilities_of(package),
         parent=package.parent,
     )
 

@@ -11,6 +11,7 @@ from service.errors import StartupError
 from service.logs import log_to_stderr
 from service.settings import Settings, read_configuration
 from service.settings.shown import shown_configuration
+from service.settings.unknown import did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,11 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     log_to_stderr(configuration.settings)
     for name in configuration.ignored_variables:
-        _log.warning("%s is set; Retort has nothing of the kind and does not honour it", name)
+        _log.warning(
+            "%s is set; Retort has nothing of the kind and does not honour it%s",
+            name,
+            did_you_mean(name),
+        )
     try:
         _serve(configuration.settings)
     except StartupError as error:

@@ -1,6 +1,11 @@
 """What the service is started with: flags, then variables, then `retort.toml`, then defaults."""
 
-from service.settings.reading import Configuration, read_configuration, read_settings
+from service.settings.reading import (
+    Configuration,
+    read_client_settings,
+    read_configuration,
+    read_settings,
+)
 from service.settings.values import DEFAULT_CONTEXT_LENGTH, DeviceName, Settings
 
 __all__ = [
@@ -8,6 +13,7 @@ __all__ = [
     "Configuration",
     "DeviceName",
     "Settings",
+    "read_client_settings",
     "read_configuration",
     "read_settings",
 ]

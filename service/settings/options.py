@@ -35,6 +35,9 @@ from service.settings.values import DeviceName, LogFormat, LogLevel, ModelKeepAl
 
 Scalar: TypeAlias = str | int | float
 
+CONFIG_VARIABLE: Final = "RETORT_CONFIG"
+"""Names the settings file, which is no setting itself."""
+
 
 def _as_it_is(value: object) -> Scalar:
     if isinstance(value, Path):

@@ -11,16 +11,16 @@ from typing import Any, NoReturn
 from service.errors import StartupError
 from service.settings.file import Texts, find_file, read_file
 from service.settings.ollama import unhonoured
-from service.settings.options import HONOURED, OPTIONS, Option
+from service.settings.options import CONFIG_VARIABLE, HONOURED, OPTIONS, Option
+from service.settings.unknown import unknown
 from service.settings.values import Settings
 from service.store.locations import default_models_folder
-
-CONFIG_VARIABLE = "RETORT_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`origins` says of each field where its value was stated, "default" if nowhere."""
+    """`origins` says of each field where its value was stated, "default" if nowhere. Of the
+    `ignored_variables`, which are set, Ollama's say what there is not, and ours are unknown."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -34,13 +34,27 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     return read_configuration(arguments, environment).settings
 
 
+def read_client_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Those of a program that listens nowhere: the address is where a service is to be found, and
+    who else reaches that is not for a client to settle. Raises StartupError otherwise as
+    `read_configuration` does."""
+    return _read(arguments, environment, "retort").settings
+
+
 def read_configuration(
     arguments: Sequence[str], environment: Mapping[str, str], *, prog: str = "retort"
 ) -> Configuration:
     """Flags, then `RETORT_...` variables, then Ollama's, then `retort.toml`, then defaults.
 
-    Raises StartupError, in one line, for a value that cannot be used.
+    Raises StartupError, in one line, for a value that cannot be used, and for an address that
+    others reach where no key is set.
     """
+    configuration = _read(arguments, environment, prog)
+    _check_reach(configuration.settings)
+    return configuration
+
+
+def _read(arguments: Sequence[str], environment: Mapping[str, str], prog: str) -> Configuration:
     flags = make_parser(prog).parse_args(arguments)
     named = flags.config if flags.config is not None else environment.get(CONFIG_VARIABLE) or None
     path = find_file(named, environment)
@@ -53,10 +67,10 @@ def read_configuration(
         if found is not None:
             values[option.field] = _value(option, found)
     return Configuration(
-        _checked(Settings(**values)),
+        Settings(**values),
         origins,
         path,
-        unhonoured(environment, HONOURED),
+        [*unhonoured(environment, HONOURED), *unknown(environment)],
         prints_config=flags.print_config,
     )
 
@@ -148,13 +162,12 @@ def _parsed(option: Option, origin: str, text: str) -> object:
         raise StartupError(f"{origin} must be {error}{shown}") from None
 
 
-def _checked(settings: Settings) -> Settings:
+def _check_reach(settings: Settings) -> None:
     if not settings.api_keys and not settings.allow_public and not settings.is_loopback:
         raise StartupError(
             f"others could reach {settings.host}: set RETORT_API_KEY so that only those who know "
             "the key are served, or pass --allow-public to serve everyone"
         )
-    return settings
 
 
 def _add_flag(parser: argparse.ArgumentParser, option: Option) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from service.settings.options import OPTIONS, Option, Scalar
 from service.settings.reading import Configuration
+from service.settings.unknown import did_you_mean
 
 
 def shown_configuration(configuration: Configuration) -> str:
@@ -17,7 +18,7 @@ def shown_configuration(configuration: Configuration) -> str:
 def _lines(configuration: Configuration) -> Iterator[str]:
     yield f"# settings file: {configuration.file or 'none'}"
     for name in configuration.ignored_variables:
-        yield f"# {name} is set and not honoured"
+        yield f"# {_printable(name)} is set and not honoured{did_you_mean(name)}"
     for option in OPTIONS:
         value = getattr(configuration.settings, option.field)
         origin = configuration.origins[option.field]

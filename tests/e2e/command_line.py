@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,22 @@ COMMAND = [sys.executable, "-W", "error", "-m", "service"]
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Commands on one store; `port` is that of the service, if one runs."""
+    """Commands on one store; `port` is that of the service, if one runs. `variables` are set
+    beside the others."""
 
     models: Path
     home: Path
     port: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, **variables: str) -> CommandLine:
+        """The same with these set."""
+        return replace(self, variables=variables)
 
     def environment(self) -> dict[str, str]:
         own = {"RETORT_MODELS": str(self.models), "RETORT_PORT": str(self.port)}
-        return {**os.environ, **own, "HOME": str(self.home), "XDG_DATA_HOME": str(self.home)}
+        home = {"HOME": str(self.home), "XDG_DATA_HOME": str(self.home)}
+        return {**os.environ, **own, **home, **self.variables}
 
     def run(
         self, *arguments: str | Path, stdin: str | None = None
@@ -43,7 +50,9 @@ class CommandLine:
             stdin=subprocess.DEVNULL if stdin is None else None,
             input=stdin,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            # So that what is no text can be given and comes back.
+            errors="surrogateescape",
             timeout=_LIMIT_S,
             check=False,
         )
@@ -91,7 +100,7 @@ class Terminal:
         self._status: int | None = None
 
     def type(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
+        os.write(self._descriptor, text.encode(errors="surrogateescape"))
 
     def interrupt(self) -> None:
         """Ctrl-C, once the command waits: Python's readline shows its prompt before it waits for

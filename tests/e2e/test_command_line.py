@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -18,6 +19,7 @@ from service.store.packages import Package
 from tests.conftest import MODEL
 from tests.e2e.command_line import COMMAND, ROOT, CommandLine, names_in
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
+from tests.unit.service.cli.samples import NO_TEXT
 from tests.unit.service.processes import running
 
 
@@ -121,6 +123,24 @@ def test_what_is_listed_and_shown_is_the_same_for_people_and_programs(
     assert "embedding length" in alone.output("show", "all-minilm")
 
 
+def test_what_a_model_can_do_is_the_same_for_the_command_line_and_the_api(
+    retort: CommandLine,
+) -> None:
+    base = f"http://127.0.0.1:{retort.port}"
+    tagged = {
+        model["name"]: model["capabilities"]
+        for model in httpx.get(f"{base}/api/tags").json()["models"]
+    }
+    listed = {model["name"]: model["capabilities"] for model in retort.json("list")["models"]}
+    assert listed == tagged == {MODEL: ["completion", "tools"], "all-minilm:latest": ["embedding"]}
+    for name, capabilities in tagged.items():
+        asked = httpx.post(f"{base}/api/show", json={"model": name}).json()
+        assert asked["capabilities"] == capabilities
+        assert retort.json("show", name)["capabilities"] == capabilities
+    shown = retort.output("show", MODEL)
+    assert "  Capabilities\n    completion\n    tools\n\n" in shown
+
+
 def test_a_model_is_loaded_until_it_is_stopped(retort: CommandLine, client: OpenAI) -> None:
     _say_this(client, MODEL)
     head, *rows = retort.output("ps").splitlines()
@@ -133,6 +153,16 @@ def test_a_model_is_loaded_until_it_is_stopped(retort: CommandLine, client: Open
     assert retort.json("stop", MODEL) == {"name": MODEL, "stopped": True}
     assert MODEL not in names_in(retort.json("ps"))
     assert retort.json("stop", MODEL) == {"name": MODEL, "stopped": False}
+
+
+@pytest.mark.parametrize("host", ["RETORT_HOST", "OLLAMA_HOST"])
+def test_a_service_is_found_by_the_address_that_it_listens_on(
+    retort: CommandLine, client: OpenAI, host: str
+) -> None:
+    _say_this(client, MODEL)
+    everywhere = retort.having(**{host: "0.0.0.0"})
+    assert MODEL in names_in(everywhere.json("ps"))
+    assert MODEL in names_in(everywhere.json("list"))
 
 
 def test_a_damaged_model_is_found_and_can_be_removed(alone: CommandLine, models: Path) -> None:
@@ -216,6 +246,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(alone: CommandLine) -> None:
         check=False,
     )
     assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_bytes_that_are_no_text_are_told_in_one_line(
+    retort: CommandLine, tmp_path: Path, language: str
+) -> None:
+    told = retort.having(LC_ALL="", LANG=language)
+    for arguments in (["stop"], ["show"], ["cp", MODEL], ["rm"], ["verify"], ["bench"]):
+        assert told.refusal(*arguments, NO_TEXT)
+    assert "no text in UTF-8" in told.refusal("create", "x", "-f", "-", stdin=NO_TEXT)
+    assert "no model is called" in told.refusal("run", NO_TEXT, "hi")
+    assert "no command" in told.refusal(NO_TEXT, status=2)
 
 
 def test_wrong_usage_has_status_2(alone: CommandLine) -> None:

@@ -14,8 +14,9 @@ from service.modelfile.modelfile import read_modelfile
 from service.store.names import ModelName
 from service.store.packages import Package, Store
 from tests.conftest import MODEL
-from tests.e2e.command_line import CommandLine, Terminal
+from tests.e2e.command_line import CommandLine, Terminal, names_in
 from tests.e2e.conftest import TINY_EMBEDDER, copy_folder
+from tests.unit.service.cli.samples import NO_TEXT
 from tests.unit.service.processes import running
 
 QUICK = "quick"
@@ -86,6 +87,28 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(chat: Terminal) -> None:
     assert "/bye to exit" in chat.until(">>> ")
     chat.type("\x04")
     assert chat.status() == 0
+
+
+@at_a_terminal
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_bytes_that_are_no_text_are_told_and_the_chat_goes_on(
+    retort: CommandLine, language: str
+) -> None:
+    with retort.having(LC_ALL="", LANG=language).terminal("run", QUICK) as terminal:
+        terminal.until(">>> ")
+        assert "ravity is" in terminal.ask(QUESTION)
+        for typed in (NO_TEXT, f"/set system {NO_TEXT}", f"/load {NO_TEXT}"):
+            assert "no text in UTF-8" in terminal.ask(typed)
+        for begun in ('"""', '/set system """'):
+            terminal.type(f"{begun}\n")
+            terminal.until("... ")
+            terminal.type(f"{NO_TEXT}\n")
+            terminal.until("... ")
+            assert "no text in UTF-8" in terminal.ask('the rest"""')
+        assert "no system" in terminal.ask("/show system")
+        assert terminal.ask("Say it again.").strip()
+        terminal.type("\x04")
+        assert terminal.status() == 0
 
 
 @at_a_terminal
@@ -167,6 +190,14 @@ def test_a_prompt_may_be_piped_in(retort: CommandLine) -> None:
     assert joined.strip()
 
 
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_a_prompt_that_is_no_text_is_told(retort: CommandLine, language: str) -> None:
+    told = retort.having(LC_ALL="", LANG=language)
+    assert "standard input holds bytes" in told.refusal("run", QUICK, stdin=f"{NO_TEXT} bad")
+    assert "the prompt holds bytes" in told.refusal("run", QUICK, NO_TEXT)
+    assert "ravity is" in told.output("run", QUICK, stdin=f"{QUESTION} 🦊")
+
+
 def test_an_answer_is_held_to_a_schema(retort: CommandLine) -> None:
     schema = '{"type":"object","properties":{"yes":{"type":"boolean"}},"required":["yes"]}'
     told = json.loads(retort.output("run", QUICK, QUESTION, "--format", schema))
@@ -177,7 +208,32 @@ def test_an_answer_is_held_to_a_schema(retort: CommandLine) -> None:
 def test_an_embedding_model_prints_a_vector(retort: CommandLine) -> None:
     assert len(json.loads(retort.output("run", "all-minilm", "hello"))) == 16
     assert len(json.loads(retort.output("run", "all-minilm", "hello", "--dimensions", "8"))) == 8
-    assert "cut to 4, 8" in retort.refusal("run", "all-minilm", "hello", "--dimensions", "5")
+    # As /api/embed has it, any number of them.
+    assert len(json.loads(retort.output("run", "all-minilm", "hello", "--dimensions", "5"))) == 5
+    assert "16 dimensions" in retort.refusal("run", "all-minilm", "hello", "--dimensions", "17")
+
+
+def test_a_text_that_an_embedding_model_cannot_read_whole_is_cut_and_that_is_told(
+    retort: CommandLine,
+) -> None:
+    embed = ("run", "all-minilm", "hello " * 100)
+    cut = retort.run(*embed)
+    assert cut.returncode == 0
+    assert cut.stderr == (
+        "retort: the text is longer than the 48 tokens that all-minilm reads; the vector is that "
+        "of its beginning\n"
+    )
+    asked = retort.run(*embed, "--truncate")
+    assert (asked.stdout, asked.stderr) == (cut.stdout, "")
+    assert "--truncate its beginning is embedded" in retort.refusal(*embed, "--truncate=false")
+    assert not retort.run("run", "all-minilm", "hello", "--truncate=false").stderr
+
+
+def test_flags_are_turned_off_as_ollama_does(retort: CommandLine) -> None:
+    off = ("--verbose=false", "--nowordwrap=false", "--hidethinking=0")
+    finished = retort.run("run", QUICK, *off, QUESTION)
+    assert "ravity is" in finished.stdout
+    assert finished.stderr == ""
 
 
 def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) -> None:
@@ -187,6 +243,35 @@ def test_a_thinking_mode_that_the_model_lacks_is_refused(retort: CommandLine) ->
 
 def test_nothing_to_ask_is_told(retort: CommandLine) -> None:
     assert "standard input is empty" in retort.refusal("run", QUICK, stdin="")
+
+
+@pytest.mark.parametrize("model", [QUICK, "all-minilm"])
+def test_an_empty_prompt_loads_the_model(retort: CommandLine, model: str) -> None:
+    retort.output("stop", model)
+    assert retort.output("run", model, "", "--keepalive", "-1", stdin="") == ""
+    (row,) = (row for row in retort.output("ps").splitlines() if row.startswith(model))
+    assert row.endswith("Forever")
+    retort.output("stop", model)
+
+
+@at_a_terminal
+def test_an_empty_prompt_opens_no_chat_at_a_terminal(retort: CommandLine) -> None:
+    with retort.terminal("run", QUICK, "") as terminal:
+        assert terminal.status() == 0
+        assert terminal.rest() == ""
+    assert f"{QUICK}:latest" in names_in(retort.json("ps"))
+
+
+def test_an_empty_prompt_is_none_where_something_is_piped_in(retort: CommandLine) -> None:
+    assert "ravity is" in retort.output("run", QUICK, "", stdin=QUESTION)
+
+
+def test_no_model_is_loaded_where_no_service_would_keep_it(
+    retort: CommandLine, tmp_path: Path
+) -> None:
+    told = CommandLine(retort.models, tmp_path).refusal("run", QUICK, "")
+    assert f"could keep {QUICK} loaded" in told
+    assert "retort serve" in told
 
 
 def test_without_a_service_it_serves_itself(retort: CommandLine, tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from service.errors import StartupError
 from service.server import CLOSING_S
 from service.settings import Settings, read_settings
 from service.settings.file import read_file
-from service.settings.options import OPTIONS
-from service.settings.reading import CONFIG_VARIABLE
+from service.settings.options import CONFIG_VARIABLE, OPTIONS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
 from service.api.ollama.model_schema import Details, Info, ModelEntry, ShownModel
-from service.dialogue.styles.detect import tells_of_thoughts
-from service.errors import PackageCorrupt
-from service.modelfile.printing import (
-    chat_template,
-    effective_overrides,
-    modelfile_with_gaps,
-    parameters_text,
-)
+from service.modelfile.capabilities import capabilities_of
+from service.modelfile.printing import effective_overrides, modelfile_with_gaps, parameters_text
 from service.store.manifest import AnyManifest, EncoderManifest
 from service.store.names import ModelName
 from service.store.packages import AnyPackage
@@ -60,7 +53,7 @@ def entry_of(package: AnyPackage) -> ModelEntry:
         size=package.manifest.weights_bytes,
         digest=package.id,
         details=details_of(package),
-        capabilities=capabilities_of(package),
+        capabilities=list(capabilities_of(package)),
     )
 
 
@@ -78,23 +71,9 @@ def shown(package: AnyPackage) -> ShownModel:
         details=details_of(package),
         messages=list(own.messages),
         model_info=_info(package.manifest),
-        capabilities=capabilities_of(package),
+        capabilities=list(capabilities_of(package)),
         modified_at=datetime.fromtimestamp(package.created, UTC),
     )
-
-
-def capabilities_of(package: AnyPackage) -> list[str]:
-    """Tools can be called by whatever converses."""
-    manifest = package.manifest
-    if isinstance(manifest, EncoderManifest):
-        return list(manifest.capabilities)
-    template = package.overrides.template
-    if template is None:
-        with suppress(PackageCorrupt):
-            template = chat_template(package)
-    converses = ["tools"] if template else []
-    thinks = ["thinking"] if template and tells_of_thoughts(template) else []
-    return ["completion", *converses, *thinks]
 
 
 def _info(manifest: AnyManifest) -> Info:

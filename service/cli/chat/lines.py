@@ -10,11 +10,13 @@ from pathlib import Path
 from types import ModuleType
 
 from service.cli.chat.session import Session
+from service.cli.streams import checked_text
 from service.store.locations import data_folder
 
 _QUOTES = '"""'
 _PROMPT = ">>> "
 _MORE = "... "
+_WHAT = "what was typed"
 _LONGEST_HISTORY = 1000
 
 
@@ -25,18 +27,22 @@ class EndOfInput(Exception):
 def read_message(prompt: str = _PROMPT) -> str:
     """The next message: a line, or what stands between two times three quotes.
 
-    Raises EndOfInput, and KeyboardInterrupt for Ctrl-C, which gives up the message.
+    Raises EndOfInput, CommandError for bytes that are no text, and KeyboardInterrupt for Ctrl-C,
+    which gives up the message.
     """
     line = _line(prompt)
-    if not line.lstrip().startswith(_QUOTES):
-        return line
-    return _between_quotes(line.lstrip().removeprefix(_QUOTES))
+    if line.lstrip().startswith(_QUOTES):
+        line = _between_quotes(line.lstrip().removeprefix(_QUOTES))
+    return checked_text(line, _WHAT)
 
 
 def rest_of_text(begun: str) -> str:
-    """`begun` out of its quotes, if it has any: three of them go on over lines."""
+    """`begun` out of its quotes, if it has any: three of them go on over lines.
+
+    Raises as `read_message` does.
+    """
     if begun.startswith(_QUOTES):
-        return _between_quotes(begun.removeprefix(_QUOTES))
+        return checked_text(_between_quotes(begun.removeprefix(_QUOTES)), _WHAT)
     if len(begun) >= 2 and begun[0] == begun[-1] == '"':
         return begun[1:-1]
     return begun

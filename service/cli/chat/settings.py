@@ -42,7 +42,7 @@ def read_think(text: str) -> Think:
         return text == "true"
     try:
         level: Level = msgspec.convert(text, Level)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         levels = ", ".join(get_args(Level))
         raise CommandError(f"a model thinks true, false, {levels}, not {text[:40]!r}") from None
     return level
@@ -54,7 +54,7 @@ def read_form(text: str) -> str:
         return text
     try:
         schema = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeEncodeError):
         schema = None
     if not isinstance(schema, dict):
         raise CommandError(f"a format is json, or a JSON schema in braces, not {text[:40]!r}")

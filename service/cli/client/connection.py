@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 
 import msgspec
 
-from service.cli.errors import CommandError, NoServer
+from service.cli.errors import CommandError, NoServer, Refused
 from service.errors import ModelNotFound
 from service.settings import Settings
 
@@ -71,7 +71,8 @@ class Address:
         """The response to a request, of which `body` is the JSON; leaving closes the connection,
         which ends an answer that is still being made.
 
-        Raises NoServer, ModelNotFound, or CommandError with what the service says.
+        Raises NoServer, ModelNotFound, or CommandError with what the service says, which is Refused
+        where it is that the request is wrong.
         """
         kind = HTTPSConnection if self.secure else HTTPConnection
         connection = kind(self.host, self.port, timeout=_CONNECT_S)
@@ -94,9 +95,11 @@ class Address:
     def _connect(self, connection: HTTPConnection) -> None:
         try:
             connection.connect()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # The second is of hosts that cannot be in an address.
+            reason = getattr(error, "strerror", None) or error
             raise NoServer(
-                f"no service answers at {self} ({error.strerror or error}); start one with "
+                f"no service answers at {self} ({reason}); start one with "
                 "`retort serve`, or say where it is with RETORT_HOST and RETORT_PORT, or "
                 "OLLAMA_HOST."
             ) from None
@@ -110,15 +113,20 @@ class Address:
         except (HTTPException, ConnectionError) as error:
             raise NoServer(f"the service at {self} broke off: {error or 'no answer'}") from None
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"content-type": "application/json"}
+    def _headers(self) -> dict[str, str | bytes]:
+        headers: dict[str, str | bytes] = {"content-type": "application/json"}
         if self.api_key is not None:
-            headers["authorization"] = f"Bearer {self.api_key}"
+            # As bytes: of texts only those in Latin-1 can be in a header.
+            headers["authorization"] = f"Bearer {self.api_key}".encode()
         return headers
 
 
 def _encoded(body: object) -> bytes | None:
-    return None if body is None else msgspec.json.encode(body)
+    """Raises CommandError for texts that were read of bytes that are none."""
+    try:
+        return None if body is None else msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise CommandError("what is to be sent holds bytes that are no text in UTF-8") from None
 
 
 def _refusal(status: int, body: bytes) -> CommandError | ModelNotFound:
@@ -127,7 +135,7 @@ def _refusal(status: int, body: bytes) -> CommandError | ModelNotFound:
         return ModelNotFound(message)
     if status == 401:
         return CommandError(f"{message} Say the key with RETORT_API_KEY.")
-    return CommandError(message)
+    return Refused(message) if status == 400 else CommandError(message)
 
 
 def said(body: bytes) -> str | None:

@@ -17,7 +17,8 @@ _CHECKS_PER_S = 100
 
 @contextmanager
 def private_service(settings: Settings) -> Iterator[Address]:
-    """Serves the store of `settings` on a port that nobody else knows the key for, on a thread.
+    """Serves the store of `settings` on a port that nobody else knows the key for, on a thread, to
+    this machine alone whatever address they name.
 
     Raises StartupError.
     """

@@ -1,4 +1,4 @@
-"""What is asked of a model, in the words of `/api/chat` and `/v1/embeddings`."""
+"""What is asked of a model, in the words of `/api/chat` and `/api/embed`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ class ChatRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     keep_alive: str | UnsetType = UNSET
 
 
-class UnloadRequest(msgspec.Struct, kw_only=True):
+class LoadRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Without a prompt. A `keep_alive` of no time unloads the model."""
+
     model: str
-    keep_alive: int = 0
+    keep_alive: str | UnsetType = UNSET
 
 
 class EmbedRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     model: str
     input: str
+    truncate: bool
     dimensions: int | UnsetType = UNSET
-    truncate: bool | UnsetType = UNSET
     keep_alive: str | UnsetType = UNSET
 
 

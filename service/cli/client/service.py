@@ -13,8 +13,9 @@ import msgspec
 from service.cli.arguments import stated_settings
 from service.cli.client.asking import Ask, Piece, Stats
 from service.cli.client.connection import Address, said
-from service.cli.client.request import EmbedRequest, UnloadRequest, chat_request
+from service.cli.client.request import EmbedRequest, LoadRequest, chat_request, or_unset
 from service.cli.errors import CommandError
+from service.errors import ModelNotFound
 from service.store.manifest import DeviceKind
 from service.store.names import ModelName
 
@@ -45,12 +46,9 @@ class _Health(msgspec.Struct):
     device: DeviceKind
 
 
-class _Embedding(msgspec.Struct):
-    embedding: list[float]
-
-
 class _Embeddings(msgspec.Struct):
-    data: list[_Embedding]
+    embeddings: list[list[float]]
+    prompt_eval_count: int
 
 
 class _Message(msgspec.Struct):
@@ -72,12 +70,25 @@ class _Line(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Embedded:
+    """A text's vector, and how many tokens of the text were read."""
+
+    vector: list[float]
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One that listens at `address`. Everything raises NoServer, ModelNotFound or CommandError."""
 
     address: Address
 
     def describe(self, model: str) -> Served:
+        try:
+            ModelName.parse(model)
+        except ValueError as error:
+            # Nor is everything that is no name a path of its own.
+            raise ModelNotFound(f"There is no model {model[:80]!r}: {error}.") from None
         body = self.address.fetch("GET", f"/v1/models/{quote(model)}")
         return msgspec.json.decode(body, type=Served)
 
@@ -89,17 +100,23 @@ class Service:
         """Under each of the names that it was asked for by."""
         return msgspec.json.decode(self.address.fetch("GET", "/api/ps"), type=_LoadedModels).models
 
+    def load(self, model: str, keep_alive: str | None) -> None:
+        """Has it stay loaded for as long, None for as long as the service wants."""
+        ask = LoadRequest(model=model, keep_alive=or_unset(keep_alive))
+        self.address.fetch("POST", "/api/generate", ask)
+
     def unload(self, model: str) -> bool:
         """Whether it was loaded."""
         self.describe(model)
         loaded = {ModelName.parse(each.name) for each in self.loaded()}
-        self.address.fetch("POST", "/api/generate", UnloadRequest(model=model))
+        self.load(model, "0")
         return ModelName.parse(model) in loaded
 
-    def embed(self, ask: EmbedRequest) -> list[float]:
-        """The vector of a text."""
-        body = self.address.fetch("POST", "/v1/embeddings", ask)
-        return msgspec.json.decode(body, type=_Embeddings).data[0].embedding
+    def embed(self, ask: EmbedRequest) -> Embedded:
+        """The vector of a text. Raises Refused for one that the model cannot read as asked."""
+        body = self.address.fetch("POST", "/api/embed", ask)
+        answered = msgspec.json.decode(body, type=_Embeddings)
+        return Embedded(answered.embeddings[0], answered.prompt_eval_count)
 
     def answer(self, ask: Ask) -> Generator[Piece, None, None]:
         """The answer as it is made; closing the generator ends it."""

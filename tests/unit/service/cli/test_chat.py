@@ -15,6 +15,7 @@ from service.cli.client.asking import Stats
 from service.cli.client.request import chat_request
 from service.cli.errors import CommandError
 from service.store.overrides import Parameters, Turn
+from tests.unit.service.cli.samples import NO_TEXT
 
 TEXT = "The quick brown fox jumps over\nthe lazy dog and an incomprehensibilities word"
 
@@ -98,6 +99,8 @@ def test_settings_reach_the_request(capsys: pytest.CaptureFixture[str]) -> None:
         ("format yaml", "JSON schema"),
         ("format 3", "JSON schema"),
         ("think hard", "low, medium, high"),
+        (f"format {NO_TEXT}", "JSON schema"),
+        (f"think {NO_TEXT}", "low, medium, high"),
         ("colour red", "colour"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,30 @@ def test_a_wrong_variable_is_told_by_every_verb(
     monkeypatch.setenv("RETORT_PORT", "http")
     assert main(["list"]) == main(["ps"]) == 2
     assert "RETORT_PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["RETORT_HOST", "OLLAMA_HOST"])
+@pytest.mark.parametrize(
+    ("host", "told"), [("0.0.0.0", "http://127.0.0.1:1"), ("nowhere.invalid", "nowhere.invalid:1")]
+)
+def test_an_address_that_others_reach_is_where_verbs_look_for_a_service(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    name: str,
+    host: str,
+    told: str,
+) -> None:
+    monkeypatch.setenv(name, host)
+    monkeypatch.setenv("RETORT_PORT", "1")
+    assert main(["list", "--models", str(tmp_path)]) == 0
+    assert main(["ps"]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_service_still_does_not_listen_there_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "0.0.0.0")
+    assert main(["serve", "--print-config"]) == 2
+    assert "RETORT_API_KEY" in capsys.readouterr().err

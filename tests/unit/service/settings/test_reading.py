@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import StartupError
-from service.settings import Settings, read_settings
+from service.settings import Settings, read_client_settings, read_settings
 from service.settings.values import ModelKeepAlive
 
 REPOSITORY = Path(__file__).parents[4]
@@ -202,6 +202,13 @@ def test_an_address_that_others_reach_needs_a_key_or_an_explicit_yes(host: str) 
         read_settings(["--host", host], {})
     assert read_settings(["--host", host, "--api-key", "k"], {}).host == host
     assert read_settings(["--host", host, "--allow-public"], {}).host == host
+
+
+@pytest.mark.parametrize("name", ["RETORT_HOST", "OLLAMA_HOST"])
+def test_whoever_listens_nowhere_may_be_told_of_any_address(name: str) -> None:
+    assert read_client_settings([], {name: "192.168.1.5"}).host == "192.168.1.5"
+    with pytest.raises(StartupError, match="RETORT_PORT"):
+        read_client_settings([], {name: "192.168.1.5", "RETORT_PORT": "http"})
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
