@@ -255,7 +255,7 @@ def test_bytes_that_are_no_text_are_told_in_one_line(
     told = retort.having(LC_ALL="", LANG=language)
     for arguments in (["stop"], ["show"], ["cp", MODEL], ["rm"], ["verify"], ["bench"]):
         assert told.refusal(*arguments, NO_TEXT)
-    assert "no text in UTF-8" in told.refusal("create", "x", "-f", "-", stdin=NO_TEXT)
+    assert "no text in UTF-8" in told.refusal("create", "x", "-f", "-", stdin=f"FROM {NO_TEXT}")
     assert "no model is called" in told.refusal("run", NO_TEXT, "hi")
     assert "no command" in told.refusal(NO_TEXT, status=2)
 
