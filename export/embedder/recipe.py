@@ -11,6 +11,7 @@ from export.checkpoints.base import Checkpoint, TokenizerFiles
 from export.checkpoints.dequantize import dequantize
 from export.decoder.context import with_context
 from export.decoder.families import read_spec
+from export.decoder.finite import require_numbers
 from export.decoder.inventory import Inventory
 from export.decoder.precision import Precision
 from export.decoder.reading import build_reader
@@ -161,14 +162,16 @@ def _check_options(job: Job) -> None:
 
 
 def _score(checkpoint: Checkpoint, decoder: DecoderSpec) -> Floats:
-    """Raises ExportError where the head is missing or has another shape."""
+    """Raises ExportError where the head is missing, has another shape or numbers not finite."""
     head = checkpoint.tensor(_SCORE)
     if head.shape != (1, decoder.hidden_size):
         raise ExportError(
             f"{_SCORE} has the shape {list(head.shape)}, the config asks for "
             f"{[1, decoder.hidden_size]}"
         )
-    return dequantize(head)
+    score = dequantize(head)
+    require_numbers(_SCORE, score, Target.CPU.dtype)
+    return score
 
 
 def _pad_id(checkpoint: Checkpoint, files: TokenizerFiles, decoder: DecoderSpec) -> int:
