@@ -6,7 +6,6 @@ where it is stored: blocks by their scales, which show what their codes cannot, 
 
 from __future__ import annotations
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ Dtype = np.dtype[np.generic]
 def require_storable(tensor: Tensor, weight: Weight, dtype: Dtype) -> None:
     """Raises ExportError, naming `tensor`, where `weight`, which is what it became, holds numbers
     that are not finite, or too large to be computed with in `dtype`."""
-    limit = float(ml_dtypes.finfo(dtype).max)
+    limit = largest_of(dtype)
     if isinstance(weight, DenseWeight):
         is_sound = is_within(weight.values, limit)
     else:
@@ -35,7 +34,7 @@ def require_storable(tensor: Tensor, weight: Weight, dtype: Dtype) -> None:
 
 def require_numbers(name: str, values: NDArray[np.generic], dtype: Dtype) -> None:
     """As `require_storable`, of a norm, a bias or the like."""
-    if not is_within(values, float(ml_dtypes.finfo(dtype).max)):
+    if not is_within(values, largest_of(dtype)):
         raise _wrong(name, is_within(values), dtype)
 
 
@@ -45,7 +44,7 @@ def is_within(values: NDArray[np.generic], limit: float = np.inf) -> bool:
     The bits of floats without their sign are in the order of the numbers, those that are none
     behind all others: so the largest integers tell, exactly and without a copy.
     """
-    largest = np.array(min(limit, float(ml_dtypes.finfo(values.dtype).max)), values.dtype)
+    largest = np.array(min(limit, largest_of(values.dtype)), values.dtype)
     width = values.dtype.itemsize
     # Where the limit is between two numbers of this width, it may be the upper that is nearer.
     highest = int(largest.view(f"u{width}")) - (float(largest) > limit)
@@ -56,6 +55,12 @@ def is_within(values: NDArray[np.generic], limit: float = np.inf) -> bool:
         if part.view(f"i{width}").max() > highest or part.view(f"u{width}").max() > lowest:
             return False
     return True
+
+
+def largest_of(dtype: Dtype) -> float:
+    """The largest finite number; its bits come right before infinity's."""
+    bits = np.array(np.inf, dtype).view(f"u{dtype.itemsize}")
+    return float((bits - bits.dtype.type(1)).view(dtype))
 
 
 def _blocks_are_within(weight: BlockWeight, limit: float) -> bool:
@@ -76,6 +81,4 @@ def _narrower(weight: Weight, dtype: Dtype) -> Dtype:
 def _wrong(name: str, is_finite: object, dtype: Dtype) -> ExportError:
     if not is_finite:
         return ExportError(f"{name} holds numbers that are not finite: the weights are damaged")
-    return ExportError(
-        f"{name} holds numbers above {float(ml_dtypes.finfo(dtype).max):g}, the largest of {dtype}"
-    )
+    return ExportError(f"{name} holds numbers above {largest_of(dtype):g}, the largest of {dtype}")

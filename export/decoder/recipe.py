@@ -26,6 +26,7 @@ from export.decoder.weights import Weights
 from export.genai.packaged import Description, write_for_genai
 from export.progress import Progress
 from export.recipe import Facts, Material, Outcome
+from export.servable_text import require_servable_text
 from export.verify import Verified, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
@@ -65,15 +66,17 @@ class DecoderRecipe:
         if job.int8_prefill:
             require_int8_prefill(spec)
         tokenizer = checkpoint.tokenizer()
+        # Needed to verify and to serve, and wrong more often than all else: better refused before
+        # the long part.
+        prompt = prompt_ids(tokenizer.tokenizer_json, spec)
+        require_servable_text(tokenizer, spec.vocab_size)
         stored = SourceForm(spec, checkpoint)
         recipe = cls(
             material=material,
             checkpoint=checkpoint,
             spec=spec,
             tokenizer=tokenizer,
-            # Needed to verify, and wrong more often than all else: better refused before the long
-            # part.
-            prompt=prompt_ids(tokenizer.tokenizer_json, spec),
+            prompt=prompt,
             precision=job.precision or stored.default_precision,
         )
         stored.warn_of_requantizing(recipe.precision, progress)

@@ -29,6 +29,7 @@ from export.encoder.spec import EncoderSpec
 from export.errors import ExportError
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
+from export.servable_text import require_servable_sequences
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_vectors_against_transformers
 from service.store.manifest import (
@@ -77,6 +78,8 @@ class EmbedderRecipe:
         decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
         files = checkpoint.tokenizer()
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
+        prompt = prompt_ids(tokenizer, decoder)
+        require_servable_sequences(tokenizer, spec.architecture.vocab_size)
         pad_id = _pad_id(checkpoint, files, decoder)
         if spec.embedding is None:
             require_another_end(tokenizer, pad_id)
@@ -88,7 +91,7 @@ class EmbedderRecipe:
             decoder=decoder,
             spec=spec,
             tokenizer=tokenizer,
-            prompt=prompt_ids(tokenizer, decoder),
+            prompt=prompt,
             pad_id=pad_id,
             precision=material.job.precision or form.default_precision,
             score=_score(checkpoint, decoder) if spec.embedding is None else None,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import onnx
-from tokenizers import Tokenizer
 
 from export.checkpoints.base import TokenizerFiles
 from export.decoder.target import Target
@@ -22,6 +21,7 @@ from export.genai.config import (
     write_genai_config,
 )
 from export.genai.outward import to_genai
+from export.tokenizing import load_tokenizer
 from service.store.manifest import GenerationDefaults
 
 GENAI_GRAPH = "genai.onnx"
@@ -119,7 +119,7 @@ def _pad(tokenizer: TokenizerFiles) -> int | None:
 
 
 def _tokenizer_config(about: Description) -> _TokenizerConfig:
-    words = Tokenizer.from_buffer(about.tokenizer.tokenizer_json)
+    words = load_tokenizer(about.tokenizer.tokenizer_json)
 
     def text(token_id: int | None) -> str | None:
         found: str | None = None if token_id is None else words.id_to_token(token_id)

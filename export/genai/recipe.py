@@ -22,6 +22,7 @@ from export.genai.values import type_of
 from export.genai.verify import verify_import
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
+from export.servable_text import require_servable_text
 from export.sources.genai_files import GENAI_CONFIG
 from export.verify_prompt import prompt_ids
 from service.store.manifest import (
@@ -61,6 +62,7 @@ class GenaiRecipe:
         _refuse_choices(material.job, _kv_dtype(graph, config))
         tokenizer = _read_tokenizer(folder, config)
         prompt = prompt_ids(tokenizer.tokenizer_json, config.model)
+        require_servable_text(tokenizer, config.model.vocab_size)
         return cls(material, config, graph, tokenizer, prompt)
 
     @property

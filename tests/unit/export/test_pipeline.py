@@ -384,3 +384,25 @@ def test_a_source_that_was_fetched_is_recorded(
     source = _manifest(models, "org/repo").source
     assert (source.kind, source.location, source.revision) == ("hub", "org/repo", "abc")
     assert source.license == "MIT"
+
+
+def test_a_template_that_cannot_be_used_is_refused_before_any_work(
+    tmp_path: Path, models: Path
+) -> None:
+    source = copy(TIED, tmp_path / "chatty")
+    (source / "chat_template.jinja").write_text("{% for %}")
+    with pytest.raises(ExportError, match=r"chat_template\.jinja: .* does not compile"):
+        _export(models, source)
+    assert not models.exists()
+
+
+def test_a_token_that_the_weights_do_not_have_is_refused_before_any_work(
+    tmp_path: Path, models: Path
+) -> None:
+    source = copy(TIED, tmp_path / "larger")
+    document = json.loads((source / "tokenizer.json").read_text())
+    document["model"]["vocab"]["more"] = 400
+    (source / "tokenizer.json").write_text(json.dumps(document))
+    with pytest.raises(ExportError, match="the tokenizer does not belong to the weights"):
+        _export(models, source)
+    assert not models.exists()

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.checkpoints.base import Encoding, Tensor
-from export.decoder.finite import is_within
+from export.decoder.finite import is_within, largest_of
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
@@ -101,7 +101,7 @@ def test_what_a_target_cannot_compute_with_is_refused(
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_the_last_finite_number_is_one_and_the_next_is_none(dtype: np.dtype[np.generic]) -> None:
-    largest = float(ml_dtypes.finfo(dtype).max)
+    largest = largest_of(dtype)
     values: NDArray[np.generic] = np.array([0.0, -0.0, largest, -largest, 1e-5], dtype)
     assert is_within(values)
     for value in (np.inf, -np.inf, np.nan, -np.nan):
