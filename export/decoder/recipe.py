@@ -55,6 +55,7 @@ class DecoderRecipe:
     tokenizer: TokenizerFiles
     prompt: list[int]
     precision: Precision
+    generation: GenerationDefaults
     inventory: Inventory = field(default_factory=Inventory)
 
     @classmethod
@@ -78,6 +79,7 @@ class DecoderRecipe:
             tokenizer=tokenizer,
             prompt=prompt,
             precision=job.precision or stored.default_precision,
+            generation=_generation(checkpoint, material.entry),
         )
         stored.warn_of_requantizing(recipe.precision, progress)
         if job.context_length is None:
@@ -136,7 +138,7 @@ class DecoderRecipe:
                 devices=(self.material.job.target.value,),
             ),
             capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
-            generation=_generation(self.checkpoint, self.material.entry),
+            generation=self.generation,
             files=facts.files,
             weights=self.inventory.for_manifest(),
             quality=facts.quality,
@@ -147,7 +149,7 @@ class DecoderRecipe:
             context_length=self.spec.context_length,
             tokenizer=self.tokenizer,
             target=self.material.job.target,
-            generation=_generation(self.checkpoint, self.material.entry),
+            generation=self.generation,
         )
 
     def _write_decoder(self, folder: Path, progress: Progress) -> onnx.ModelProto:
