@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import onnx
 import pytest
 
 from export import pipeline
@@ -437,7 +438,7 @@ def test_a_failure_to_write_says_where(models: Path, monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise OSError(errno.EFBIG, "File too large")
 
-    monkeypatch.setattr(recipe.onnx, "save", fail)
+    monkeypatch.setattr(onnx, "save", fail)
     with pytest.raises(OSError, match="File too large") as failed:
         _export(models, TIED)
     assert failed.value.filename == str(models)
