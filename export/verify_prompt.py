@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tokenizers import Tokenizer
+
 from export.errors import ExportError
-from export.tokenizing import encode, load_tokenizer
+from export.tokenizing import encode
 
 NUM_DECODED = 8
 """Tokens that are decoded greedily behind the prompt."""
@@ -30,13 +32,13 @@ class Limits(Protocol):
     def context_length(self) -> int: ...
 
 
-def prompt_ids(tokenizer: bytes, spec: Limits) -> list[int]:
+def prompt_ids(tokenizer: Tokenizer, spec: Limits) -> list[int]:
     """The prompt, the same for all, short enough to leave room for `NUM_DECODED` tokens.
 
-    Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights, and
+    Raises ExportError for a tokenizer that cannot be used, or not with these weights, and
     for a context too short to verify anything in.
     """
-    ids = encode(load_tokenizer(tokenizer), _PROMPT)
+    ids = encode(tokenizer, _PROMPT)
     if not ids:
         raise ExportError("its tokenizer.json cannot be used: it makes no tokens of plain English")
     largest = max(ids)

@@ -30,6 +30,7 @@ from export.errors import ExportError
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
 from export.servable_text import require_servable_sequences
+from export.tokenizing import load_tokenizer
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_vectors_against_transformers
 from service.store.manifest import (
@@ -78,7 +79,7 @@ class EmbedderRecipe:
         decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
         files = checkpoint.tokenizer()
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
-        prompt = prompt_ids(tokenizer, decoder)
+        prompt = prompt_ids(load_tokenizer(tokenizer), decoder)
         require_servable_sequences(tokenizer, spec.architecture.vocab_size)
         pad_id = _pad_id(checkpoint, files, decoder)
         if spec.embedding is None:

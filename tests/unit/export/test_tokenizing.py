@@ -20,7 +20,7 @@ _CUTS = "a stride above the length"
 @pytest.mark.parametrize("fault", CHANGES.keys() - {_CUTS})
 def test_a_panic_is_an_error_of_one_line(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ExportError, match=r"its tokenizer\.json cannot be used: .*panicked") as e:
-        prompt_ids(faulty(fault), SPEC)
+        prompt_ids(load_tokenizer(faulty(fault)), SPEC)
     assert str(e.value).isprintable()
     assert capfd.readouterr() == ("", "")
 
