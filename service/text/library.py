@@ -22,7 +22,7 @@ def panics_as_errors() -> Iterator[None]:
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise RuntimeError(f"the tokenizers library panicked: {error}") from None
+        raise RuntimeError(f"the tokenizers library broke down: {error}") from None
 
 
 def content_of(source: Path | bytes) -> bytes:

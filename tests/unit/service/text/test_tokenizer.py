@@ -224,5 +224,5 @@ def test_a_panic_of_the_library_at_a_text_is_an_error(tmp_path: Path) -> None:
 def test_a_panic_of_the_library_at_loading_is_an_error() -> None:
     document = json.loads(byte_level().to_str())
     document["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": ""}
-    with pytest.raises(PackageCorrupt, match="cannot be loaded: the tokenizers library panick"):
+    with pytest.raises(PackageCorrupt, match="cannot be loaded: the tokenizers library broke"):
         Tokenizer(json.dumps(document).encode())
