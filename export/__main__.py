@@ -26,7 +26,7 @@ from service.store.locations import expanded, models_folder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     if options.list:
         print((render_json if options.json else render_list)(load_catalog()))
         return 0
@@ -55,6 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("export: interrupted; nothing was changed", file=sys.stderr)
         return 130
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    # argparse takes the value out of --name=-- and leaves an empty list.
+    for name, value in vars(options).items():
+        if value == []:
+            parser.error(f"'--' is no value for --{'for' if name == 'target' else name}")
+    return options
 
 
 def _progress(options: argparse.Namespace) -> Progress:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +49,10 @@ def run(job: Job, progress: Progress) -> Exported:
     """Makes the package. Raises ExportError or OSError; what stood before then still stands."""
     material, name = _material(job, progress)
     recipe = _recipe(material, progress)
-    with staged(job.models, name, lambda: _say_waiting(name, progress)) as folder:
+    with (
+        _naming_files_of(job.models),
+        staged(job.models, name, lambda: _say_waiting(name, progress)) as folder,
+    ):
         require_space(folder, recipe.package_bytes, "the package takes about")
         outcome = recipe.build(folder, progress)
         facts = Facts(
@@ -59,6 +64,18 @@ def run(job: Job, progress: Progress) -> Exported:
         )
         write_manifest(folder, recipe.manifest(facts))
     return Exported(name, job.models / name.folder, recipe.precision, outcome.summary)
+
+
+@contextmanager
+def _naming_files_of(models: Path) -> Iterator[None]:
+    """Says where it is that something could not be written, which Python does not of a file that
+    is open already."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(models)) from error
 
 
 def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
@@ -100,7 +117,7 @@ def _recipe(material: Material, progress: Progress) -> Recipe:
 
 def _package_name(job: Job) -> ModelName:
     """The name asked for, else one made from the argument: a catalogue name stays what it is."""
-    wanted = job.name or _name_from(job.argument)
+    wanted = _name_from(job.argument) if job.name is None else job.name
     try:
         return ModelName.parse(wanted)
     except ValueError as error:

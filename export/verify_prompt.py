@@ -6,8 +6,8 @@ from typing import Protocol
 
 from tokenizers import Tokenizer
 
-from export.checkpoints.json_file import one_line
 from export.errors import ExportError
+from export.tokenizing import encode
 
 NUM_DECODED = 8
 """Tokens that are decoded greedily behind the prompt."""
@@ -32,16 +32,13 @@ class Limits(Protocol):
     def context_length(self) -> int: ...
 
 
-def prompt_ids(tokenizer: bytes, spec: Limits) -> list[int]:
+def prompt_ids(tokenizer: Tokenizer, spec: Limits) -> list[int]:
     """The prompt, the same for all, short enough to leave room for `NUM_DECODED` tokens.
 
-    Raises ExportError for a `tokenizer.json` that cannot be used, or not with these weights, and
+    Raises ExportError for a tokenizer that cannot be used, or not with these weights, and
     for a context too short to verify anything in.
     """
-    try:
-        ids: list[int] = Tokenizer.from_buffer(tokenizer).encode(_PROMPT).ids
-    except Exception as error:  # the tokenizers library raises nothing more specific
-        raise ExportError(f"its tokenizer.json cannot be used: {one_line(str(error))}") from error
+    ids = encode(tokenizer, _PROMPT)
     if not ids:
         raise ExportError("its tokenizer.json cannot be used: it makes no tokens of plain English")
     largest = max(ids)

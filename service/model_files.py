@@ -37,7 +37,7 @@ def read_tokenizer(package: Package) -> Tokenizer:
     """Raises PackageCorrupt if it cannot be read, or is another model's."""
     manifest = package.manifest
     tokenizer = Tokenizer(package.folder / TOKENIZER_NAME, bos_token_id=manifest.tokens.bos)
-    if tokenizer.vocab_size > manifest.architecture.vocab_size:
+    if not tokenizer.fits(manifest.architecture.vocab_size):
         raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
     return tokenizer
 

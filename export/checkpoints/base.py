@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, Protocol, TypeAlias
 
@@ -83,7 +83,8 @@ class TokenizerFiles:
 
     `tokenizer_json` is the content of a Hugging Face `tokenizer.json`; `chat_template` a Jinja
     template or None for a base model; token ids are None where the model has none.
-    `closing_token_id` is what ends a text that is not continued, where the files ask for it.
+    `closing_token_id` is what ends a text that is not continued, where the files ask for it;
+    `template_origin` says where the template is from, to people.
     """
 
     tokenizer_json: bytes
@@ -93,6 +94,7 @@ class TokenizerFiles:
     pad_token_id: int | None
     add_bos_token: bool
     closing_token_id: int | None = None
+    template_origin: str = field(default="its chat template", compare=False)
 
 
 class Checkpoint(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from export.checkpoints.base import JsonValue, TokenizerFiles
 from export.checkpoints.folder import ModelFolder
@@ -37,15 +38,17 @@ def read_folder_tokenizer(
     bos = leading or _token(folder, special, "bos_token")
     bos_id = None if bos is None else ids.get(bos)
     eos_id = ids.get(_token(folder, special, "eos_token"))
+    template, template_path = _read_chat_template(folder, settings)
     adds_bos = leading is not None or settings.get("add_bos_token") is True
     return TokenizerFiles(
         tokenizer_json=content,
-        chat_template=_read_chat_template(folder, settings),
+        chat_template=template,
         bos_token_id=bos_id,
         eos_token_ids=_read_eos_ids(folder, config, generation_config, special, ids),
         pad_token_id=ids.get(_token(folder, special, "pad_token")),
         add_bos_token=adds_bos and bos_id is not None,
         closing_token_id=eos_id if settings.get("add_eos_token") is True else None,
+        template_origin=str(template_path),
     )
 
 
@@ -65,24 +68,31 @@ def _read_tokenizer_json(folder: ModelFolder) -> bytes:
     )
 
 
-def _read_chat_template(folder: ModelFolder, settings: Mapping[str, JsonValue]) -> str | None:
-    """The default template; a file of its own takes precedence, as in transformers.
+def _read_chat_template(
+    folder: ModelFolder, settings: Mapping[str, JsonValue]
+) -> tuple[str | None, Path]:
+    """The default template and where it is from; a file of its own takes precedence, as in
+    transformers.
 
     chat_template.json is written for models with more inputs than text, and asked last.
     """
     path = folder.find(_TEMPLATE_FILE)
     if path is not None:
         try:
-            return read_bytes(path).decode("utf-8")
+            return read_bytes(path).decode("utf-8"), path
         except UnicodeDecodeError as error:
             raise ExportError(f"{path}: not valid UTF-8") from error
-    template = settings.get("chat_template")
-    if template is None:
+    if settings.get("chat_template") is None:
         path = folder.path / _JSON_TEMPLATE_FILE
-        return optional_string(folder.read_json(path.name), "chat_template", str(path))
+        return optional_string(folder.read_json(path.name), "chat_template", str(path)), path
+    origin = folder.path / _CONFIG_FILE
+    return _template_in(settings, origin), origin
+
+
+def _template_in(settings: Mapping[str, JsonValue], origin: Path) -> str | None:
+    template = settings.get("chat_template")
     if isinstance(template, str):
         return template
-    origin = folder.path / _CONFIG_FILE
     if not isinstance(template, list):
         raise ExportError(f"{origin}: 'chat_template' is neither a string nor a list")
     for named in template:

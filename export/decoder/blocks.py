@@ -92,7 +92,7 @@ def carry(tensor: Tensor) -> Weight:
 
 def densify(tensor: Tensor, dtype: type[np.float16] | type[np.float32]) -> DenseWeight:
     """`tensor` as plain numbers of `dtype`."""
-    # What float16 cannot hold becomes infinite; verifying the package then refuses it.
+    # What float16 cannot hold becomes infinite, which `finite` refuses.
     with np.errstate(over="ignore"):
         return DenseWeight(dequantize(tensor).astype(dtype, copy=False))
 

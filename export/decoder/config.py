@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from export.checkpoints.base import JsonValue
 from export.checkpoints.json_file import one_line
 from export.errors import ExportError
 
-_LARGEST = sys.float_info.max
+_LARGEST = float(np.finfo(np.float32).max)
+"""What weights are multiplied with has no more than 32 bits."""
+
+_LARGEST_WHOLE = (1 << 31) - 1
+
+_LARGEST_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("num_hidden_layers", "n_layers"), 1 << 10),
+    **dict.fromkeys(("num_attention_heads", "num_key_value_heads", "head_dim"), 1 << 12),
+    **dict.fromkeys(("num_experts", "num_local_experts", "num_experts_per_tok"), 1 << 12),
+    **dict.fromkeys(("hidden_size", "dim"), 1 << 20),
+    **dict.fromkeys(("intermediate_size", "moe_intermediate_size"), 1 << 20),
+    "vocab_size": 1 << 22,
+    **dict.fromkeys(("max_position_embeddings", "original_max_position_embeddings"), 1 << 24),
+    # Where a text has no limit, some tools write 10^30.
+    "max_seq_length": 10**40,
+}
+"""Well above any model's, so that no size which is a mistake keeps a machine busy before it is
+seen for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +39,13 @@ class ConfigReader:
     path: str = "config"
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """A positive whole number."""
+        """A positive whole number, not above what any model has under this key."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
             raise self._wrong(key, value, "a positive whole number")
+        largest = _LARGEST_SIZES.get(key, _LARGEST_WHOLE)
+        if value > largest:
+            raise self._wrong(key, value, f"{largest} at most")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
@@ -43,6 +64,19 @@ class ConfigReader:
         if value <= 0:
             raise self._wrong(key, value, "a positive number")
         return value
+
+    def between(
+        self, key: str, lowest: float, highest: float, default: float | None = None
+    ) -> float:
+        """A number from `lowest` to `highest`."""
+        value = self.number(key, default)
+        if not lowest <= value <= highest:
+            raise self._wrong(key, value, f"a number from {lowest:g} to {highest:g}")
+        return value
+
+    def optional_between(self, key: str, lowest: float, highest: float) -> float | None:
+        """As `between`, or None where it is missing or null."""
+        return self.between(key, lowest, highest) if self.has(key) else None
 
     def optional_number(self, key: str) -> float | None:
         """A number, or None where it is missing or null."""

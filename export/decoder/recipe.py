@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
+from tokenizers import Tokenizer
 
 from export.catalog import Entry
 from export.checkpoints.base import Checkpoint, TokenizerFiles
@@ -26,6 +27,8 @@ from export.decoder.weights import Weights
 from export.genai.packaged import Description, write_for_genai
 from export.progress import Progress
 from export.recipe import Facts, Material, Outcome
+from export.servable_text import require_servable_text
+from export.tokenizing import load_tokenizer
 from export.verify import Verified, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
@@ -46,14 +49,17 @@ PREFILL_GRAPH = "prefill.onnx"
 
 @dataclass(frozen=True, slots=True)
 class DecoderRecipe:
-    """Weights that were opened, what they are, and what they are to become."""
+    """Weights that were opened, what they are, and what they are to become. `words` is the loaded
+    `tokenizer`."""
 
     material: Material
     checkpoint: Checkpoint
     spec: DecoderSpec
     tokenizer: TokenizerFiles
+    words: Tokenizer
     prompt: list[int]
     precision: Precision
+    generation: GenerationDefaults
     inventory: Inventory = field(default_factory=Inventory)
 
     @classmethod
@@ -65,16 +71,21 @@ class DecoderRecipe:
         if job.int8_prefill:
             require_int8_prefill(spec)
         tokenizer = checkpoint.tokenizer()
+        # Needed to verify and to serve, and wrong more often than all else: better refused before
+        # the long part.
+        words = load_tokenizer(tokenizer.tokenizer_json)
+        prompt = prompt_ids(words, spec)
+        require_servable_text(tokenizer, spec.vocab_size)
         stored = SourceForm(spec, checkpoint)
         recipe = cls(
             material=material,
             checkpoint=checkpoint,
             spec=spec,
             tokenizer=tokenizer,
-            # Needed to verify, and wrong more often than all else: better refused before the long
-            # part.
-            prompt=prompt_ids(tokenizer.tokenizer_json, spec),
+            words=words,
+            prompt=prompt,
             precision=job.precision or stored.default_precision,
+            generation=_generation(checkpoint, material.entry),
         )
         stored.warn_of_requantizing(recipe.precision, progress)
         if job.context_length is None:
@@ -133,7 +144,7 @@ class DecoderRecipe:
                 devices=(self.material.job.target.value,),
             ),
             capabilities=("completion", "chat") if tokenizer.chat_template else ("completion",),
-            generation=_generation(self.checkpoint, self.material.entry),
+            generation=self.generation,
             files=facts.files,
             weights=self.inventory.for_manifest(),
             quality=facts.quality,
@@ -143,8 +154,9 @@ class DecoderRecipe:
         return Description(
             context_length=self.spec.context_length,
             tokenizer=self.tokenizer,
+            words=self.words,
             target=self.material.job.target,
-            generation=_generation(self.checkpoint, self.material.entry),
+            generation=self.generation,
         )
 
     def _write_decoder(self, folder: Path, progress: Progress) -> onnx.ModelProto:
@@ -185,7 +197,7 @@ class DecoderRecipe:
             return derive_prefill(decoder) if derive else None
         weights = Weights(self.spec, self.checkpoint)
         with progress.step("calibrating int8 prefill", unit="token"):
-            smoothing = calibrate(weights, self.tokenizer.tokenizer_json)
+            smoothing = calibrate(weights, self.words)
         with (
             progress.step("building int8 prefill", self.spec.num_layers, "layer") as step,
             _tensor_file(folder / PREFILL_GRAPH) as tensors,

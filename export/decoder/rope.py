@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from export.checkpoints.json_file import one_line
 from export.decoder.config import ConfigReader
 from export.decoder.parts import LongRope, RopeSpec
-from export.decoder.yarn import read_yarn
+from export.decoder.yarn import FACTORS, MAGNITUDES, read_yarn
 from export.errors import ExportError
+
+_THETAS = (1.0, 1e30)
+"""Below one, later pairs would turn faster than the first; models have up to some 10^9."""
 
 
 def read_rope(config: ConfigReader, dim: int, default_theta: float = 10000.0) -> RopeSpec:
@@ -22,10 +25,10 @@ def read_rope(config: ConfigReader, dim: int, default_theta: float = 10000.0) ->
     `rope_theta` beside `rope_scaling`. Raises ExportError for a rule that is not supported.
     """
     parameters = config.section("rope_parameters") or config.section("rope_scaling")
-    theta = config.positive("rope_theta", default_theta)
+    theta = config.between("rope_theta", *_THETAS, default_theta)
     if parameters is None:
         return RopeSpec(theta, dim)
-    theta = parameters.positive("rope_theta", theta)
+    theta = parameters.between("rope_theta", *_THETAS, theta)
     rule = parameters.text("rope_type", parameters.text("type", "default"))
     if rule == "default":
         return RopeSpec(theta, dim)
@@ -69,7 +72,7 @@ def rope_tables(
 
 
 def _linear_factors(parameters: ConfigReader, _: float, dim: int) -> tuple[float, ...]:
-    return (parameters.positive("factor"),) * (dim // 2)
+    return (parameters.between("factor", *FACTORS),) * (dim // 2)
 
 
 def _given_factors(parameters: ConfigReader, _: float, dim: int) -> tuple[float, ...]:
@@ -79,14 +82,16 @@ def _given_factors(parameters: ConfigReader, _: float, dim: int) -> tuple[float,
 
 def _listed(parameters: ConfigReader, key: str, dim: int) -> tuple[float, ...]:
     factors = parameters.numbers(key, length=dim // 2)
-    if min(factors) <= 0:
-        raise ExportError(f"{parameters.path}.{key} has {min(factors):g}, expected above zero")
+    if min(factors, default=1.0) < FACTORS[0]:
+        raise ExportError(
+            f"{parameters.path}.{key} has {min(factors):g}, expected {FACTORS[0]:g} or more"
+        )
     return factors
 
 
 def _llama3_factors(parameters: ConfigReader, theta: float, dim: int) -> tuple[float, ...]:
     """Llama 3.1's rule: long wavelengths are slowed, short ones kept, those between blended."""
-    factor = parameters.positive("factor")
+    factor = parameters.between("factor", *FACTORS)
     low = parameters.positive("low_freq_factor")
     high = parameters.positive("high_freq_factor")
     original = parameters.positive("original_max_position_embeddings")
@@ -121,7 +126,7 @@ def _long(config: ConfigReader, parameters: ConfigReader, theta: float, dim: int
         "original_max_position_embeddings",
         parameters.integer("original_max_position_embeddings", longest),
     )
-    magnitude = parameters.optional_number("attention_factor")
+    magnitude = parameters.optional_between("attention_factor", *MAGNITUDES)
     if magnitude is None:
         stretch = max(longest / original, 1.0)
         magnitude = math.sqrt(1 + math.log(stretch) / math.log(max(original, 2)))

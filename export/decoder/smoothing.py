@@ -20,6 +20,7 @@ from export.decoder.parts import Experts, Linear
 from export.decoder.reference import Reference, Site
 from export.decoder.spec import DecoderSpec
 from export.decoder.weights import Weights
+from export.tokenizing import encode
 
 Floats = NDArray[np.float32]
 
@@ -53,9 +54,9 @@ def site_of(spec: DecoderSpec, linear: Linear) -> Site | None:
     return "down" if linear == spec.mlp.down else None
 
 
-def calibrate(weights: Weights, tokenizer: bytes) -> Smoothing:
+def calibrate(weights: Weights, tokenizer: Tokenizer) -> Smoothing:
     """Measures the largest activations on a fixed text and balances them against the weights."""
-    token_ids = Tokenizer.from_str(tokenizer.decode()).encode(_TEXT.read_text("utf-8")).ids
+    token_ids = encode(tokenizer, _TEXT.read_text("utf-8"))
     largest = _largest_inputs(weights, token_ids[: _WINDOW * _NUM_WINDOWS])
     return Smoothing(
         {

@@ -11,6 +11,7 @@ from export.checkpoints.base import Checkpoint, TokenizerFiles
 from export.checkpoints.dequantize import dequantize
 from export.decoder.context import with_context
 from export.decoder.families import read_spec
+from export.decoder.finite import require_numbers
 from export.decoder.inventory import Inventory
 from export.decoder.precision import Precision
 from export.decoder.reading import build_reader
@@ -28,6 +29,8 @@ from export.encoder.spec import EncoderSpec
 from export.errors import ExportError
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
+from export.servable_text import require_servable_sequences
+from export.tokenizing import load_tokenizer
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_vectors_against_transformers
 from service.store.manifest import (
@@ -76,6 +79,8 @@ class EmbedderRecipe:
         decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
         files = checkpoint.tokenizer()
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
+        prompt = prompt_ids(load_tokenizer(tokenizer), decoder)
+        require_servable_sequences(tokenizer, spec.architecture.vocab_size)
         pad_id = _pad_id(checkpoint, files, decoder)
         if spec.embedding is None:
             require_another_end(tokenizer, pad_id)
@@ -87,7 +92,7 @@ class EmbedderRecipe:
             decoder=decoder,
             spec=spec,
             tokenizer=tokenizer,
-            prompt=prompt_ids(tokenizer, decoder),
+            prompt=prompt,
             pad_id=pad_id,
             precision=material.job.precision or form.default_precision,
             score=_score(checkpoint, decoder) if spec.embedding is None else None,
@@ -161,14 +166,16 @@ def _check_options(job: Job) -> None:
 
 
 def _score(checkpoint: Checkpoint, decoder: DecoderSpec) -> Floats:
-    """Raises ExportError where the head is missing or has another shape."""
+    """Raises ExportError where the head is missing, has another shape or numbers not finite."""
     head = checkpoint.tensor(_SCORE)
     if head.shape != (1, decoder.hidden_size):
         raise ExportError(
             f"{_SCORE} has the shape {list(head.shape)}, the config asks for "
             f"{[1, decoder.hidden_size]}"
         )
-    return dequantize(head)
+    score = dequantize(head)
+    require_numbers(_SCORE, score, Target.CPU.dtype)
+    return score
 
 
 def _pad_id(checkpoint: Checkpoint, files: TokenizerFiles, decoder: DecoderSpec) -> int:

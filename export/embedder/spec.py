@@ -18,7 +18,7 @@ from service.store.manifest import Embedding, EncoderArchitecture, Pooling
 
 def is_embedder(path: Path) -> bool:
     """Whether the folder `path` holds a decoder that makes vectors or judges pairs."""
-    return is_encoder(path) and _config(path).get("model_type") in EMBEDDING_DECODERS
+    return is_encoder(path) and str(_config(path).get("model_type")) in EMBEDDING_DECODERS
 
 
 def pooling_of(checkpoint: Checkpoint, entry: Entry | None) -> Pooling | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from tokenizers import Tokenizer, normalizers, processors
 
 from export.checkpoints.base import TokenizerFiles
-from export.checkpoints.json_file import one_line
 from export.errors import ExportError
+from export.tokenizing import encode, load_tokenizer
 
 _PROBE = "a"
 
@@ -20,12 +20,7 @@ def complete_tokenizer(files: TokenizerFiles, *, lower_case: bool) -> bytes:
 
     Raises ExportError for one that cannot be used.
     """
-    try:
-        tokenizer = Tokenizer.from_buffer(files.tokenizer_json)
-    except Exception as error:  # the tokenizers library raises nothing more specific
-        raise ExportError(f"its tokenizer.json cannot be used: {one_line(str(error))}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = load_tokenizer(files.tokenizer_json)
     if lower_case:
         own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
@@ -44,15 +39,15 @@ def complete_tokenizer(files: TokenizerFiles, *, lower_case: bool) -> bytes:
 def require_another_end(tokenizer: bytes, pad_id: int) -> None:
     """Raises ExportError for a classifier's `tokenizer` that ends texts with the padding token:
     transformers judges them at the last token that is none."""
-    _, after = _around(Tokenizer.from_buffer(tokenizer))
+    _, after = _around(load_tokenizer(tokenizer))
     if after[-1:] == [pad_id]:
         raise ExportError("a classifier whose texts end with its padding token is not supported")
 
 
 def _around(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """The special tokens before and behind a text."""
-    bare: list[int] = tokenizer.encode(_PROBE, add_special_tokens=False).ids
-    whole: list[int] = tokenizer.encode(_PROBE).ids
+    bare = encode(tokenizer, _PROBE, add_special_tokens=False)
+    whole = encode(tokenizer, _PROBE)
     for start in range(len(whole) - len(bare) + 1):
         if whole[start : start + len(bare)] == bare:
             return whole[:start], whole[start + len(bare) :]

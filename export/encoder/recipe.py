@@ -21,6 +21,7 @@ from export.encoder.written import WrittenEncoder
 from export.errors import ExportError
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
+from export.servable_text import require_servable_sequences
 from service.store.manifest import (
     TOKENIZER_NAME,
     EncoderGraphs,
@@ -65,9 +66,11 @@ class EncoderRecipe:
     def build(self, folder: Path, progress: Progress) -> Outcome:
         with progress.step("loading", unit="token"):
             reference = TorchEncoder(self.material.fetched.path, self.spec)
+            tokenizer = reference.tokenizer_json()
+            require_servable_sequences(tokenizer, self.spec.architecture.vocab_size)
         with progress.step("building", unit="token"):
             self._write_graph(reference, folder)
-            (folder / TOKENIZER_NAME).write_bytes(reference.tokenizer_json())
+            (folder / TOKENIZER_NAME).write_bytes(tokenizer)
         with progress.step("verifying", unit="token"):
             written = WrittenEncoder(folder / ENCODER_GRAPH, folder / TOKENIZER_NAME, self.pad_id)
             return Outcome(verify_encoder(written, reference, self.spec, _texts(), self.precision))

@@ -37,7 +37,7 @@ def is_encoder(path: Path) -> bool:
     folder = ModelFolder(path)
     config = folder.read_json("config.json")
     return (
-        config.get("model_type") in ENCODERS
+        str(config.get("model_type")) in ENCODERS
         or folder.find(MODULES_FILE) is not None
         or _is_cross_encoder(config)
     )

@@ -14,7 +14,8 @@ from export.checkpoints.json_file import one_line, read_bytes
 from export.errors import ExportError
 from export.sources.genai_files import GENAI_CONFIG
 
-_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+_NumLayers = Annotated[int, msgspec.Meta(ge=1, le=1 << 10)]
 _Pattern = Annotated[str, msgspec.Meta(pattern=r"^[^%]*%d[^%]*\Z")]
 """A name with a place for the layer's number."""
 
@@ -52,7 +53,7 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
     filename: _FileName
     head_size: _Count
     num_attention_heads: _Count
-    num_hidden_layers: _Count
+    num_hidden_layers: _NumLayers
     num_key_value_heads: _Count
     inputs: Inputs = Inputs()
     outputs: Outputs = Outputs()

@@ -50,10 +50,11 @@ class _TokenizerConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is to be said of a model beside its graph."""
+    """What is to be said of a model beside its graph; `words` is its loaded tokenizer."""
 
     context_length: int
     tokenizer: TokenizerFiles
+    words: Tokenizer
     target: Target
     generation: GenerationDefaults
 
@@ -119,10 +120,8 @@ def _pad(tokenizer: TokenizerFiles) -> int | None:
 
 
 def _tokenizer_config(about: Description) -> _TokenizerConfig:
-    words = Tokenizer.from_buffer(about.tokenizer.tokenizer_json)
-
     def text(token_id: int | None) -> str | None:
-        found: str | None = None if token_id is None else words.id_to_token(token_id)
+        found: str | None = None if token_id is None else about.words.id_to_token(token_id)
         return found
 
     return _TokenizerConfig(

@@ -22,7 +22,9 @@ from export.genai.values import type_of
 from export.genai.verify import verify_import
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
+from export.servable_text import require_servable_text
 from export.sources.genai_files import GENAI_CONFIG
+from export.tokenizing import load_tokenizer
 from export.verify_prompt import prompt_ids
 from service.store.manifest import (
     CHAT_TEMPLATE_NAME,
@@ -60,7 +62,8 @@ class GenaiRecipe:
         require_servable(graph, decoder, decoder.filename)
         _refuse_choices(material.job, _kv_dtype(graph, config))
         tokenizer = _read_tokenizer(folder, config)
-        prompt = prompt_ids(tokenizer.tokenizer_json, config.model)
+        prompt = prompt_ids(load_tokenizer(tokenizer.tokenizer_json), config.model)
+        require_servable_text(tokenizer, config.model.vocab_size)
         return cls(material, config, graph, tokenizer, prompt)
 
     @property

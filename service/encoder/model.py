@@ -255,6 +255,6 @@ def _check_device(package: EncoderPackage, provider: Provider) -> None:
 
 def _read_tokenizer(package: EncoderPackage) -> SequenceTokenizer:
     tokenizer = SequenceTokenizer(package.folder / TOKENIZER_NAME)
-    if tokenizer.vocab_size > package.manifest.architecture.vocab_size:
+    if not tokenizer.fits(package.manifest.architecture.vocab_size):
         raise PackageCorrupt(f"The tokenizer of model {package.name} is not the model's.")
     return tokenizer

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tokenizers
 
-from service.errors import PackageCorrupt, RequestError
+from service.errors import RequestError
+from service.text.library import content_of, encoding, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +27,18 @@ class Tokens:
 class SequenceTokenizer:
     """A model's tokenizer with its post-processor. Safe to use from several threads at once."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the `tokenizer.json` at `path`. Raises PackageCorrupt if it is none."""
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise PackageCorrupt(
-                f"The package's tokenizer cannot be read: {error.strerror}."
-            ) from None
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_buffer(content)
-        except Exception as error:  # noqa: BLE001  the library raises bare Exception
-            raise PackageCorrupt(f"The package's tokenizer cannot be loaded: {error}.") from None
-        # Both are ours to do: one must be asked for, the other depends on the batch.
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+    def __init__(self, source: Path | bytes) -> None:
+        """Reads a `tokenizer.json`, by path or itself. Raises PackageCorrupt if it is none."""
+        self._tokenizer = load(content_of(source))
 
     @property
     def vocab_size(self) -> int:
         """One more than the largest id, added tokens included."""
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    def fits(self, vocab_size: int) -> bool:
+        """Whether a model of that many tokens has all those that this one gives."""
+        return self.vocab_size <= vocab_size
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Each text as a sequence. Raises RequestError for text that is not Unicode."""
@@ -57,9 +50,9 @@ class SequenceTokenizer:
 
     def encode_cut(self, text: str, max_tokens: int) -> Tokens:
         """The text's beginning: as many tokens as `max_tokens` hold beside the special ones."""
-        (encoding,) = self._bare([text])
-        encoding.truncate(max(0, max_tokens - self._tokenizer.num_special_tokens_to_add(False)))
-        return _tokens(self._tokenizer.post_process(encoding))
+        (bare,) = self._bare([text])
+        bare.truncate(max(0, max_tokens - self._tokenizer.num_special_tokens_to_add(False)))
+        return _tokens(self._tokenizer.post_process(bare))
 
     def encode_cut_pair(self, first: str, second: str, max_tokens: int) -> Tokens:
         """The pair with the longer of the two cut until both fit, or both to the same length."""
@@ -86,24 +79,26 @@ class SequenceTokenizer:
 
     def _encode_batch(self, inputs: list[str] | list[tuple[str, str]]) -> list[Tokens]:
         try:
-            return [_tokens(encoding) for encoding in self._tokenizer.encode_batch(inputs)]
+            with encoding():
+                return [_tokens(each) for each in self._tokenizer.encode_batch(inputs)]
         except (UnicodeEncodeError, TypeError):
             raise _not_unicode() from None
 
     def _bare(self, texts: list[str]) -> list[tokenizers.Encoding]:
         try:
-            encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch(
-                texts, add_special_tokens=False
-            )
+            with encoding():
+                encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch(
+                    texts, add_special_tokens=False
+                )
         except (UnicodeEncodeError, TypeError):
             raise _not_unicode() from None
         return encodings
 
 
-def _tokens(encoding: tokenizers.Encoding) -> Tokens:
+def _tokens(encoded: tokenizers.Encoding) -> Tokens:
     """Some tokenizers call both texts 0: for such models all tokens are of the first type."""
-    type_ids = encoding.type_ids
-    return Tokens(encoding.ids, type_ids.index(1) if 1 in type_ids else len(type_ids))
+    type_ids = encoded.type_ids
+    return Tokens(encoded.ids, type_ids.index(1) if 1 in type_ids else len(type_ids))
 
 
 def _cut_lengths(first: int, second: int, room: int) -> tuple[int, int]:

@@ -109,6 +109,8 @@ def refuse_foreign(layout: Layout, name: ModelName) -> None:
     for outer in (layout.root.joinpath(*parts[:i]) for i in range(1, len(parts))):
         if is_model(outer):
             raise _occupied(name, outer, "a model is there already")
+        if os.path.lexists(outer) and not outer.is_dir():
+            raise _occupied(name, outer, "a file is there already")
     target = layout.model(name)
     if not target.exists():
         return

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from service.errors import PackageCorrupt
 from service.text.tokenizer_json import Decoder, TokenizerJson
 
+_LARGEST_ID = (1 << 24) - 1
+"""There is a place for every id up to the last: far more of them would only take memory."""
+
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -50,7 +53,8 @@ class TokenBytes:
 
 
 def read_token_bytes(tokenizer: TokenizerJson) -> TokenBytes:
-    """Raises PackageCorrupt for a kind of decoder whose bytes are not known."""
+    """Raises PackageCorrupt for a kind of decoder whose bytes are not known, and for ids beyond any
+    model's."""
     to_bytes, strips_first_space = _reader(tokenizer.decoder)
     vocab = tokenizer.model.vocab
     ids = (
@@ -61,6 +65,10 @@ def read_token_bytes(tokenizer: TokenizerJson) -> TokenBytes:
     last_id = max(
         max(ids.values(), default=-1), max((t.id for t in tokenizer.added_tokens), default=-1)
     )
+    if last_id > _LARGEST_ID:
+        raise PackageCorrupt(
+            f"The package's tokenizer.json has the token id {last_id}, which no model has."
+        )
     pieces = [b""] * (last_id + 1)
     for token, token_id in ids.items():
         pieces[token_id] = to_bytes(token)

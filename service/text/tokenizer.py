@@ -9,8 +9,9 @@ from pathlib import Path
 
 import tokenizers
 
-from service.errors import PackageCorrupt, RequestError
+from service.errors import RequestError
 from service.text.infill import find_infill_tokens
+from service.text.library import content_of, encoding, load
 from service.text.segment import Segment
 from service.text.token_bytes import TokenBytes, read_token_bytes
 from service.text.tokenizer_json import (
@@ -28,17 +29,12 @@ class Tokenizer:
     never runs: which tokens come before a prompt is said by the caller or by the template.
     """
 
-    def __init__(self, path: Path, *, bos_token_id: int | None = None) -> None:
-        """Reads the `tokenizer.json` at `path`. Raises PackageCorrupt if it is none."""
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise PackageCorrupt(
-                f"The package's tokenizer cannot be read: {error.strerror}."
-            ) from None
+    def __init__(self, source: Path | bytes, *, bos_token_id: int | None = None) -> None:
+        """Reads a `tokenizer.json`, by path or itself. Raises PackageCorrupt if it is none."""
+        content = content_of(source)
         parsed = TokenizerJson.parse(content)
         self._content = with_control_tokens_exact(content)
-        self._tokenizer = _load(self._content)
+        self._tokenizer = load(self._content)
         self._literal: tokenizers.Tokenizer | None = None
         self._literal_lock = threading.Lock()
         self._adds_first_space = parsed.adds_first_space
@@ -57,6 +53,10 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """One more than the largest id, added tokens included."""
         return len(self.token_bytes)
+
+    def fits(self, vocab_size: int) -> bool:
+        """Whether a model of that many tokens has all those that this one gives."""
+        return self.vocab_size <= vocab_size
 
     def token(self, token_id: int) -> str | None:
         """The spelling of a token in the vocabulary, None for an id that it does not have."""
@@ -155,7 +155,7 @@ class Tokenizer:
             # rather than a switch on the first, which other threads may be using.
             with self._literal_lock:
                 if self._literal is None:
-                    literal = _load(without_first_space(self._content))
+                    literal = load(without_first_space(self._content))
                     literal.encode_special_tokens = True
                     self._literal = literal
         if is_first and self._adds_first_space and not text.startswith((" ", "▁")):
@@ -169,21 +169,12 @@ def _joined(pieces: Sequence[Segment]) -> Segment:
     return Segment(text, any(piece.literal for piece in pieces))
 
 
-def _load(content: bytes) -> tokenizers.Tokenizer:
-    try:
-        tokenizer = tokenizers.Tokenizer.from_buffer(content)
-    except Exception as error:  # noqa: BLE001  the library raises bare Exception
-        raise PackageCorrupt(f"The package's tokenizer cannot be loaded: {error}.") from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
 def _encode(tokenizer: tokenizers.Tokenizer, text: str) -> list[int]:
     if not text:
         return []
     try:
-        token_ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        with encoding():
+            token_ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     except (UnicodeEncodeError, TypeError):
         # Which of the two the library raises depends on its version.
         raise RequestError(

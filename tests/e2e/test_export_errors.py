@@ -110,7 +110,7 @@ def test_weights_of_another_shape_leave_nothing(models: Path, source: Path) -> N
 
 
 @_unix_only
-@pytest.mark.parametrize("limit", [0, 1000, 100_000])
+@pytest.mark.parametrize("limit", [0, 1000, 30_000, 50_000, 100_000])
 def test_a_disk_that_fills_up_leaves_the_old_package(models: Path, limit: int) -> None:
     """A limit on the size of files stands for the disk: both make writing fail half-way."""
     assert export(models, TIED, "--precision", "fp16").returncode == 0

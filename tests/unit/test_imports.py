@@ -44,7 +44,7 @@ LAYERS = {
         "dialogue",
         "constraints",
     },
-    "encoder": FREE | {"runtime"},
+    "encoder": FREE | {"runtime", "text"},
     "pool": FREE | {"model", "encoder", "runtime"},
     "exporting": FREE | {"export_process"},
     "api": FREE
@@ -105,13 +105,28 @@ def test_the_service_imports_nothing_of_export_or_its_libraries() -> None:
     assert not _shown(item for item in _all("service") if item.top in NEVER_IN_SERVICE)
 
 
-def test_export_uses_the_store_of_the_service_and_nothing_else() -> None:
-    allowed = ("service.store", "service.errors", "service.store.locations")
+def test_export_uses_the_store_of_the_service_and_its_checks_of_text() -> None:
+    """What the service would refuse to load is told by its own code, in one place, so that the two
+    cannot disagree; that code knows of text alone and not of the engine or the web."""
+    allowed = ("service.store", "service.errors")
+    checks = {
+        "export/tokenizing.py": ("service.text.library",),
+        "export/servable_text.py": (
+            "service.dialogue.dialogue",
+            "service.dialogue.template",
+            "service.encoder.tokens",
+            "service.text.tokenizer",
+        ),
+    }
     assert not _shown(
         item
         for item in _all("export")
-        if item.top == "service" and not item.module.startswith(allowed)
+        if item.top == "service"
+        and not item.module.startswith(allowed)
+        and item.module not in checks.get(item.path, ())
     )
+    loaded = _loaded_by("export.servable_text")
+    assert not {"litestar", "uvicorn", "llguidance", "onnxruntime"} & loaded
 
 
 def test_programs_import_no_tests_or_benchmarks() -> None:

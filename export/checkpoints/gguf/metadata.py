@@ -5,7 +5,6 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +18,7 @@ from export.errors import ExportError
 
 MetadataValue: TypeAlias = bool | int | float | str | list[str] | NDArray[np.generic]
 
+_LARGEST = float(np.finfo(np.float32).max)
 _STRING = 8
 _ARRAY = 9
 _BOOL = 7
@@ -77,12 +77,12 @@ class Metadata:
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A finite number."""
+        """A number that 32 bits can hold."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(key, "is not a number")
-        if not math.isfinite(value):
-            raise self.error(key, "is not finite")
+        if not abs(value) <= _LARGEST:
+            raise self.error(key, "is not finite in 32 bits")
         return float(value)
 
     def texts(self, key: str) -> list[str]:

@@ -8,6 +8,7 @@ into two pieces, best score first; this is also how transformers converts such m
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from export.checkpoints.base import JsonValue
 from export.checkpoints.gguf.metadata import Metadata
@@ -76,8 +77,15 @@ def _read_scores(metadata: Metadata, num_tokens: int) -> list[float]:
 
 def _merges(ids: dict[str, int], scores: list[float]) -> list[JsonValue]:
     merges: list[JsonValue] = []
+    # Only where both parts are as long as some piece: a long token has next to no such place, and
+    # to try all of them would take the square of its length.
+    lengths = {len(token) for token in ids} - {0}
+    cuts = sorted(lengths)
     for token in sorted(ids, key=lambda token: -scores[ids[token]]):
-        for cut in range(1, len(token)):
+        length = len(token)
+        for cut in cuts[: bisect_left(cuts, length)]:
+            if length - cut not in lengths:
+                continue
             first, second = token[:cut], token[cut:]
             if first in ids and second in ids:
                 merges.append([first, second])

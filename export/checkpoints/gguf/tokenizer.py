@@ -14,6 +14,8 @@ from export.checkpoints.gguf.wordpiece import build_wordpiece
 from export.checkpoints.json_file import one_line
 from export.errors import ExportError
 
+_TEMPLATE_KEY = "tokenizer.chat_template"
+
 
 def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
     """The tokenizer. Raises ExportError for a kind or a pre-tokenizer that is not supported.
@@ -48,6 +50,7 @@ def read_tokenizer(metadata: Metadata) -> TokenizerFiles:
         pad_token_id=vocabulary.pad_token_id,
         add_bos_token=_read_add_bos(metadata, vocabulary, adds_bos),
         closing_token_id=_read_closing(metadata, vocabulary),
+        template_origin=f"{metadata.path}: the metadata {_TEMPLATE_KEY!r}",
     )
 
 
@@ -67,5 +70,4 @@ def _read_closing(metadata: Metadata, vocabulary: Vocabulary) -> int | None:
 
 
 def _read_chat_template(metadata: Metadata) -> str | None:
-    key = "tokenizer.chat_template"
-    return metadata.text(key) if key in metadata else None
+    return metadata.text(_TEMPLATE_KEY) if _TEMPLATE_KEY in metadata else None

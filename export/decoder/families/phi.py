@@ -26,7 +26,7 @@ def read_phi3(config: ConfigReader) -> DecoderSpec:
     sizes = read_sizes(config)
     spec = llama_layout(config.without("rope_scaling", "rope_parameters"), sizes, epsilon=_EPSILON)
     rotated = int(sizes.head_dim * _rotated_share(config))
-    if rotated % HEAD_DIM_STEP:
+    if not rotated or rotated % HEAD_DIM_STEP:
         raise ExportError(
             f"rotating {rotated} features of a head is not supported; supported are multiples of "
             f"{HEAD_DIM_STEP}"
@@ -45,6 +45,5 @@ def read_phi3(config: ConfigReader) -> DecoderSpec:
 
 def _rotated_share(config: ConfigReader) -> float:
     parameters = config.section("rope_parameters") or config
-    return parameters.positive(
-        "partial_rotary_factor", config.positive("partial_rotary_factor", 1.0)
-    )
+    share = config.between("partial_rotary_factor", 0.0, 1.0, 1.0)
+    return parameters.between("partial_rotary_factor", 0.0, 1.0, share)

@@ -56,3 +56,19 @@ def test_offline_and_never_fetched_is_refused_in_one_line(
         error = capsys.readouterr().err
         assert error.startswith(f"export: {what} was not fetched here before, and offline nothing")
         assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["name", "revision", "models", "context", "for", "precision"])
+def test_two_dashes_are_no_value_of_an_option(tmp_path: Path, option: str) -> None:
+    try:
+        status: object = main([str(TIED), "--models", str(tmp_path), f"--{option}=--"])
+    except SystemExit as ending:
+        status = ending.code
+    assert status in (1, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(TIED), "--models", str(tmp_path), "--name="]) == 1
+    assert capsys.readouterr().err.startswith("export: '' cannot name a package: ")
+    assert list(tmp_path.iterdir()) == []

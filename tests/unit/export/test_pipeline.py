@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import onnx
 import pytest
 
 from export import pipeline
@@ -184,7 +186,7 @@ def test_a_name_that_is_given_goes_first(models: Path) -> None:
     assert exported.folder == models / "mine" / "llama" / "v2"
 
 
-@pytest.mark.parametrize("name", ["../outside", "a b", "con", "a/b/c/d", "x" * 81, "日本"])
+@pytest.mark.parametrize("name", ["", "--", "../outside", "a b", "con", "a/b/c/d", "x" * 81, "模"])
 def test_a_name_that_cannot_be_one_is_refused_before_any_work(models: Path, name: str) -> None:
     with pytest.raises(ExportError, match="cannot name a package"):
         _export(models, TIED, name=name)
@@ -384,3 +386,59 @@ def test_a_source_that_was_fetched_is_recorded(
     source = _manifest(models, "org/repo").source
     assert (source.kind, source.location, source.revision) == ("hub", "org/repo", "abc")
     assert source.license == "MIT"
+
+
+def test_a_template_that_cannot_be_used_is_refused_before_any_work(
+    tmp_path: Path, models: Path
+) -> None:
+    source = copy(TIED, tmp_path / "chatty")
+    (source / "chat_template.jinja").write_text("{% for %}")
+    with pytest.raises(ExportError, match=r"chat_template\.jinja: .* does not compile"):
+        _export(models, source)
+    assert not models.exists()
+
+
+def test_a_token_that_the_weights_do_not_have_is_refused_before_any_work(
+    tmp_path: Path, models: Path
+) -> None:
+    source = copy(TIED, tmp_path / "larger")
+    document = json.loads((source / "tokenizer.json").read_text())
+    document["model"]["vocab"]["more"] = 400
+    (source / "tokenizer.json").write_text(json.dumps(document))
+    with pytest.raises(ExportError, match="the tokenizer does not belong to the weights"):
+        _export(models, source)
+    assert not models.exists()
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_place_that_a_file_takes_is_refused_before_any_work(
+    models: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    models.mkdir()
+    place = models / "tiny_llama_a"
+    if is_link:
+        place.symlink_to(models / "nowhere")
+    else:
+        place.write_text("mine")
+    monkeypatch.setattr(recipe, "build_decoder", lambda *_, **__: pytest.fail("it was built"))
+    with pytest.raises(FileExistsError, match="a file is there already, choose another name"):
+        _export(models, TIED)
+    assert place.is_symlink() if is_link else place.read_text() == "mine"
+
+
+def test_sampling_of_a_wrong_type_is_refused_before_any_work(tmp_path: Path, models: Path) -> None:
+    source = copy(TIED, tmp_path / "warm")
+    _edit(source, "generation_config.json", temperature="warm")
+    with pytest.raises(ExportError, match=r"generation_config\.temperature is 'warm'"):
+        _export(models, source)
+    assert not models.exists()
+
+
+def test_a_failure_to_write_says_where(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(onnx, "save", fail)
+    with pytest.raises(OSError, match="File too large") as failed:
+        _export(models, TIED)
+    assert failed.value.filename == str(models)

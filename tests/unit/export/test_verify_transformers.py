@@ -14,6 +14,7 @@ from export import verify_transformers
 from export.checkpoints.open import open_checkpoint
 from export.decoder.families import read_spec
 from export.errors import ExportError
+from export.tokenizing import load_tokenizer
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import check, verify_against_transformers
 from tests.unit.export.golden_llama import BIASED, FOLDERS, TIED, copy
@@ -29,7 +30,7 @@ def _verify(source: Path, read_as: Path | None = None) -> None:
     """Compares what transformers makes of `source` with what we make of `read_as`."""
     checkpoint = open_checkpoint(read_as or source)
     spec = read_spec(checkpoint.config)
-    prompt = prompt_ids(checkpoint.tokenizer().tokenizer_json, spec)
+    prompt = prompt_ids(load_tokenizer(checkpoint.tokenizer().tokenizer_json), spec)
     verify_against_transformers(source, spec, checkpoint, prompt)
 
 

@@ -97,3 +97,38 @@ def test_a_message_is_one_short_line_whatever_the_value() -> None:
         _reader("\n\x1b[31m" * 10_000).integer("key")
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("key", "largest"),
+    [
+        ("num_hidden_layers", 1024),
+        ("num_attention_heads", 4096),
+        ("head_dim", 4096),
+        ("num_experts", 4096),
+        ("hidden_size", 1 << 20),
+        ("vocab_size", 1 << 22),
+        ("max_position_embeddings", 1 << 24),
+        ("anything_else", (1 << 31) - 1),
+    ],
+)
+def test_a_size_has_a_limit_that_is_told(key: str, largest: int) -> None:
+    assert ConfigReader({key: largest}).integer(key) == largest
+    for value in (largest + 1, 10**19, 10**400):
+        with pytest.raises(ExportError, match=rf"config\.{key} is .*, expected {largest} at"):
+            ConfigReader({key: value}).integer(key)
+
+
+def test_a_number_that_32_bits_cannot_hold_is_refused() -> None:
+    assert _reader(3.4e38).number("key") == 3.4e38
+    with pytest.raises(ExportError, match=r"config\.key is 3\.5e\+38, expected a number"):
+        _reader(3.5e38).number("key")
+
+
+def test_a_number_between_two_others_is_read() -> None:
+    assert _reader(1).between("key", 1, 2) == 1
+    assert ConfigReader({}).between("key", 1, 2, 1.5) == 1.5
+    assert ConfigReader({"key": None}).optional_between("key", 1, 2) is None
+    for value in (0.5, 2.5):
+        with pytest.raises(ExportError, match="expected a number from 1 to 2"):
+            _reader(value).optional_between("key", 1, 2)

@@ -161,3 +161,23 @@ def test_both_ways_to_tell_the_two_rotations_of_gemma_3_mean_the_same() -> None:
         "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
     }
     assert read_spec(later) == read_spec(earlier)
+
+
+@pytest.mark.parametrize("share", [1e-9, 1.5, 1e30])
+def test_more_than_a_head_cannot_rotate_nor_nothing_of_it(share: float) -> None:
+    with pytest.raises(ExportError, match=r"rotating 0 features|partial_rotary_factor is"):
+        read_spec({**CONFIGS["phi3"], "partial_rotary_factor": share})
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("hidden_size", "head_dim", "num_hidden_layers", "num_attention_heads", "vocab_size"),
+        *("intermediate_size", "max_position_embeddings"),
+    ],
+)
+def test_a_size_without_measure_is_named(name: str, key: str) -> None:
+    for value in (10**9, 2**63, 10**400):
+        with pytest.raises(ExportError, match=rf"config\.{key} is .*, expected [0-9]+ at most"):
+            read_spec({**CONFIGS[name], key: value})

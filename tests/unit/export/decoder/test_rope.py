@@ -122,7 +122,10 @@ def test_another_rule_is_refused_naming_those_supported(rule: str) -> None:
         ({"rope_scaling": LLAMA3 | {"low_freq_factor": 0}}, "low_freq_factor is 0"),
         ({"rope_scaling": LLAMA3 | {"high_freq_factor": 1.0}}, "has to be above"),
         ({"rope_parameters": {"rope_type": "factors", "factors": [1.0]}}, "a list of 32 numbers"),
-        ({"rope_parameters": {"rope_type": "factors", "factors": [1.0] * 31 + [0]}}, "above zero"),
+        (
+            {"rope_parameters": {"rope_type": "factors", "factors": [1.0] * 31 + [0]}},
+            "0.001 or more",
+        ),
     ],
     ids=str,
 )
@@ -191,3 +194,54 @@ def test_longrope_has_a_list_for_each_side_of_the_length_trained_first() -> None
 def test_longrope_lists_of_another_length_are_refused() -> None:
     with pytest.raises(ExportError, match="a list of 32 numbers"):
         _read({"rope_scaling": LONG | {"long_factor": [1.0]}, "max_position_embeddings": 64})
+
+
+_YARN: dict[str, JsonValue] = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 4096,
+}
+_LONG: dict[str, JsonValue] = {
+    "rope_type": "longrope",
+    "long_factor": [1.0] * (HEAD_DIM // 2),
+    "short_factor": [1.0] * (HEAD_DIM // 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "named"),
+    [
+        (_YARN, {"rope_theta": 1.0}, "rope_theta"),
+        (_YARN, {"rope_theta": 1e-300}, "rope_theta"),
+        (_YARN, {"factor": 1e300}, "factor"),
+        (_YARN, {"factor": 3.4e38}, "factor"),
+        (_YARN, {"beta_fast": 1e308}, "beta_fast"),
+        (_YARN, {"beta_fast": 5e-324}, "beta_fast"),
+        (_YARN, {"beta_slow": 3e38}, "beta_slow"),
+        (_YARN, {"original_max_position_embeddings": 10**400}, "original_max_position_embeddings"),
+        (_YARN, {"mscale": -4.0, "mscale_all_dim": -7.2134752044}, "mscale"),
+        (_YARN, {"attention_factor": 1e300}, "attention_factor"),
+        (_LONG, {"original_max_position_embeddings": 10**400}, "original_max_position_embeddings"),
+        (_LONG, {"short_factor": [5e-324] * (HEAD_DIM // 2)}, "short_factor"),
+        ({"rope_type": "linear"}, {"factor": 1e-300}, "factor"),
+        (LLAMA3, {"factor": 1e300}, "factor"),
+    ],
+)
+def test_parameters_beyond_what_they_can_mean_are_named(
+    rule: dict[str, JsonValue], change: dict[str, JsonValue], named: str
+) -> None:
+    config: dict[str, JsonValue] = {"max_position_embeddings": 8192, "rope_scaling": rule | change}
+    with pytest.raises(ExportError, match=rf"config\.rope_scaling.*{named}") as refused:
+        _read(config)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("beta", [1e-6, 32.0, 1e9])
+@pytest.mark.parametrize("theta", [math.nextafter(1, 2), 1e4, 1e30])
+def test_the_ends_of_what_is_allowed_are_numbers(factor: float, beta: float, theta: float) -> None:
+    change: dict[str, JsonValue] = {"factor": factor, "beta_fast": beta, "rope_theta": theta}
+    spec = _read({"max_position_embeddings": 1 << 24, "rope_scaling": _YARN | change})
+    cos, sin = rope_tables(spec, 9, 9)
+    assert np.isfinite(cos).all()
+    assert np.isfinite(sin).all()

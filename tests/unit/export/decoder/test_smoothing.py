@@ -9,13 +9,16 @@ from export.decoder.families import read_spec
 from export.decoder.reference import Site
 from export.decoder.smoothing import calibrate
 from export.decoder.weights import Weights
+from export.tokenizing import load_tokenizer
 from tests.unit.export.golden_llama import TIED
 
 
 def test_factors_cover_every_site_and_leave_the_scale_alone() -> None:
     checkpoint = open_checkpoint(TIED)
     spec = read_spec(checkpoint.config)
-    smoothing = calibrate(Weights(spec, checkpoint), checkpoint.tokenizer().tokenizer_json)
+    smoothing = calibrate(
+        Weights(spec, checkpoint), load_tokenizer(checkpoint.tokenizer().tokenizer_json)
+    )
     sizes: dict[Site, int] = {
         "attention": spec.hidden_size,
         "mlp": spec.hidden_size,
@@ -33,7 +36,7 @@ def test_channels_with_larger_activations_get_larger_factors() -> None:
     checkpoint = open_checkpoint(TIED)
     spec = read_spec(checkpoint.config)
     tokenizer = checkpoint.tokenizer().tokenizer_json
-    smoothing = calibrate(Weights(spec, checkpoint), tokenizer)
+    smoothing = calibrate(Weights(spec, checkpoint), load_tokenizer(tokenizer))
     norm = checkpoint.tensor("model.layers.0.input_layernorm.weight").data.astype(np.float64)
     columns = np.max(
         [

@@ -94,13 +94,17 @@ def norms(spec: DecoderSpec) -> tuple[Norm, ...]:
 
 
 def build(
-    folder: Path, spec: DecoderSpec, checkpoint: Checkpoint, precision: Precision = Precision.FP32
+    folder: Path,
+    spec: DecoderSpec,
+    checkpoint: Checkpoint,
+    precision: Precision = Precision.FP32,
+    target: Target = Target.CPU,
 ) -> Path:
     """Writes the graph and its data into `folder`."""
     path = folder / "model.onnx"
     with TensorFile(folder / "model.onnx.data") as tensors:
         weights = Weights(spec, checkpoint)
-        onnx.save(build_decoder(weights, precision, Target.CPU, tensors), path)
+        onnx.save(build_decoder(weights, precision, target, tensors), path)
     return path
 
 

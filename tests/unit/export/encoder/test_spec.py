@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from export.checkpoints.folder import ModelFolder
+from export.embedder.spec import is_embedder
 from export.encoder.spec import EncoderSpec, is_encoder, read_encoder_spec
 from export.errors import ExportError
 from tests.unit.export.encoder.test_sentence_transformers import write
@@ -129,3 +130,15 @@ def test_what_is_an_encoder(tmp_path: Path) -> None:
     write(tmp_path, "Transformer", "Pooling")
     assert is_encoder(tmp_path), "a decoder that embeds"
     assert not is_encoder(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("model_type", [["bert"], {}, 3])
+def test_a_type_that_is_no_string_is_no_encoders(tmp_path: Path, model_type: object) -> None:
+    configure(tmp_path, {"model_type": model_type})
+    assert not is_encoder(tmp_path)
+    assert not is_embedder(tmp_path)
+    write(tmp_path, "Transformer", "Pooling")
+    assert is_encoder(tmp_path)
+    assert not is_embedder(tmp_path)
+    with pytest.raises(ExportError, match=r"config\.model_type is .*, expected a string"):
+        read_encoder_spec(ModelFolder(tmp_path))

@@ -19,6 +19,7 @@ from export.genai.config import read_genai_config
 from export.genai.packaged import Description, write_for_genai
 from export.genai.run import GenaiGraph
 from export.genai.servable import require_servable
+from export.tokenizing import load_tokenizer
 from export.verify_run import run_greedily
 from service.store.manifest import GenerationDefaults
 from tests.tiny_decoders import CONFIGS
@@ -38,7 +39,13 @@ def test_logits_are_the_same(tmp_path: Path, family: str) -> None:
     tokenizer = TokenizerFiles(
         (TIED / "tokenizer.json").read_bytes(), None, None, (2,), None, False
     )
-    about = Description(spec.context_length, tokenizer, Target.CPU, GenerationDefaults())
+    about = Description(
+        spec.context_length,
+        tokenizer,
+        load_tokenizer(tokenizer.tokenizer_json),
+        Target.CPU,
+        GenerationDefaults(),
+    )
     write_for_genai(tmp_path, decoder, about)
 
     model = read_genai_config(tmp_path).model

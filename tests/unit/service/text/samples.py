@@ -84,3 +84,12 @@ def id_of(tokenizer: tokenizers.Tokenizer, token: str) -> int:
     token_id = tokenizer.token_to_id(token)
     assert token_id is not None
     return int(token_id)
+
+
+def panicking() -> tokenizers.Tokenizer:
+    """Its expression goes back and forth over long words until the library panics."""
+    library = byte_level()
+    library.pre_tokenizer = pre_tokenizers.Split(
+        tokenizers.Regex(r"([A-z ]+)+\d\d\d"), behavior="isolated"
+    )
+    return library

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
+import msgspec
 import pytest
 from tokenizers import Tokenizer as LibraryTokenizer
 from tokenizers import decoders, models, pre_tokenizers
 
 from service.errors import PackageCorrupt
 from service.text.token_bytes import TokenBytes, read_token_bytes
-from service.text.tokenizer_json import TokenizerJson
+from service.text.tokenizer_json import AddedToken, Decoder, Model, TokenizerJson
 from tests.unit.service.text.samples import byte_level, id_of, sentencepiece
 
 TEXT = "naïve café, 你好 🙂\n\n  two  spaces\ttab"
@@ -108,3 +110,16 @@ def test_unknown_decoders_are_refused(decoder: object) -> None:
 def test_what_is_no_tokenizer_json_is_refused(content: bytes) -> None:
     with pytest.raises(PackageCorrupt, match=r"tokenizer\.json cannot be read"):
         TokenizerJson.parse(content)
+
+
+def test_an_id_beyond_any_models_takes_no_memory_for_those_before_it() -> None:
+    token = AddedToken(id=10**9, content="far")
+    tokenizer = TokenizerJson(model=Model({"a": 0}), decoder=Decoder("ByteLevel"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackageCorrupt, match="has the token id 1000000000, which no model has"):
+            read_token_bytes(msgspec.structs.replace(tokenizer, added_tokens=(token,)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20

@@ -14,7 +14,7 @@ import service.text.tokenizer
 from service.errors import PackageCorrupt, RequestError
 from service.text.segment import Segment
 from service.text.tokenizer import Tokenizer
-from tests.unit.service.text.samples import byte_level, id_of, saved, sentencepiece
+from tests.unit.service.text.samples import byte_level, id_of, panicking, saved, sentencepiece
 
 IM_START, IM_END = 1, 2
 TEXT = "<|im_start|>user\nhello <think> there<|im_end|>\n"
@@ -212,3 +212,17 @@ def test_many_control_tokens_in_a_users_text_do_not_cost_their_square(
     monkeypatch.setattr(service.text.tokenizer, "Segment", counted)
     chatml.encode_segments(segments)
     assert num_chars <= made < 4 * num_chars
+
+
+def test_a_panic_of_the_library_at_a_text_is_an_error(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(saved(panicking(), tmp_path))
+    for encode in (tokenizer.encode_plain, lambda text: tokenizer.encode(text, add_bos=False)):
+        with pytest.raises(PackageCorrupt, match="fails at a text: the tokenizers library"):
+            encode("word " * 200)
+
+
+def test_a_panic_of_the_library_at_loading_is_an_error() -> None:
+    document = json.loads(byte_level().to_str())
+    document["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": ""}
+    with pytest.raises(PackageCorrupt, match="cannot be loaded: the tokenizers library broke"):
+        Tokenizer(json.dumps(document).encode())
