@@ -101,7 +101,7 @@ def _material(job: Job, progress: Progress) -> tuple[Material, ModelName]:
 
 def _recipe(material: Material, progress: Progress) -> Recipe:
     if is_genai(material.fetched.path):
-        return GenaiRecipe.read(material)
+        return GenaiRecipe.read(material, progress)
     if is_embedder(material.fetched.path):
         return EmbedderRecipe.read(material, open_checkpoint(material.fetched.path), None, progress)
     if is_encoder(material.fetched.path):

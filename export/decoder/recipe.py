@@ -24,11 +24,11 @@ from export.decoder.spec import DecoderSpec
 from export.decoder.target import Target
 from export.decoder.tensor_file import TensorFile
 from export.decoder.weights import Weights
+from export.fitting import fitted
 from export.genai.packaged import Description, write_for_genai
 from export.progress import Progress
 from export.recipe import Facts, Material, Outcome
 from export.servable_text import require_servable_text
-from export.tokenizing import load_tokenizer
 from export.verify import Verified, verify_package
 from export.verify_prompt import prompt_ids
 from export.verify_transformers import verify_against_transformers
@@ -70,10 +70,9 @@ class DecoderRecipe:
         spec = with_context(trained, job.context_length)
         if job.int8_prefill:
             require_int8_prefill(spec)
-        tokenizer = checkpoint.tokenizer()
         # Needed to verify and to serve, and wrong more often than all else: better refused before
         # the long part.
-        words = load_tokenizer(tokenizer.tokenizer_json)
+        tokenizer, words = fitted(checkpoint.tokenizer(), spec.vocab_size, progress)
         prompt = prompt_ids(words, spec)
         require_servable_text(tokenizer, spec.vocab_size)
         stored = SourceForm(spec, checkpoint)

@@ -27,6 +27,7 @@ from export.embedder.verify import Expected, verify_reader
 from export.encoder.known import complete
 from export.encoder.spec import EncoderSpec
 from export.errors import ExportError
+from export.fitting import fitted
 from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
 from export.servable_text import require_servable_sequences
@@ -77,7 +78,7 @@ class EmbedderRecipe:
         spec = read_embedder_spec(material.fetched.path, checkpoint, trained, pooling)
         decoder = with_context(trained, None)
         decoder = with_context(decoder, min(decoder.context_length, spec.context_length))
-        files = checkpoint.tokenizer()
+        files, _ = fitted(checkpoint.tokenizer(), spec.architecture.vocab_size, progress)
         tokenizer = complete_tokenizer(files, lower_case=spec.lower_case)
         prompt = prompt_ids(load_tokenizer(tokenizer), decoder)
         require_servable_sequences(tokenizer, spec.architecture.vocab_size)

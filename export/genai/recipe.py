@@ -14,6 +14,7 @@ from export.checkpoints.folder_tokenizer import read_folder_tokenizer
 from export.decoder.precision import Precision
 from export.decoder.target import Target
 from export.errors import ExportError
+from export.fitting import fitted
 from export.genai.config import GenaiConfig, read_genai_config
 from export.genai.inward import from_genai
 from export.genai.packaged import TOKENIZER_CONFIG
@@ -24,7 +25,6 @@ from export.progress import Progress
 from export.recipe import Facts, Job, Material, Outcome
 from export.servable_text import require_servable_text
 from export.sources.genai_files import GENAI_CONFIG
-from export.tokenizing import load_tokenizer
 from export.verify_prompt import prompt_ids
 from service.store.manifest import (
     CHAT_TEMPLATE_NAME,
@@ -53,7 +53,7 @@ class GenaiRecipe:
     precision: Precision = Precision.SOURCE
 
     @classmethod
-    def read(cls, material: Material) -> GenaiRecipe:
+    def read(cls, material: Material, progress: Progress) -> GenaiRecipe:
         """Raises ExportError for what cannot be served, naming it."""
         folder = ModelFolder(material.fetched.path)
         config = read_genai_config(folder.path)
@@ -61,9 +61,10 @@ class GenaiRecipe:
         graph = _read_graph(folder, decoder.filename)
         require_servable(graph, decoder, decoder.filename)
         _refuse_choices(material.job, _kv_dtype(graph, config))
-        tokenizer = _read_tokenizer(folder, config)
-        prompt = prompt_ids(load_tokenizer(tokenizer.tokenizer_json), config.model)
-        require_servable_text(tokenizer, config.model.vocab_size)
+        vocab_size = config.model.vocab_size
+        tokenizer, words = fitted(_read_tokenizer(folder, config), vocab_size, progress)
+        prompt = prompt_ids(words, config.model)
+        require_servable_text(tokenizer, vocab_size)
         return cls(material, config, graph, tokenizer, prompt)
 
     @property

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import onnx
 import pytest
+from tokenizers import Tokenizer
 
 from export import pipeline
 from export.catalog import load_catalog
@@ -396,6 +397,23 @@ def test_a_template_that_cannot_be_used_is_refused_before_any_work(
     with pytest.raises(ExportError, match=r"chat_template\.jinja: .* does not compile"):
         _export(models, source)
     assert not models.exists()
+
+
+def test_added_tokens_that_the_weights_do_not_have_are_left_out_and_told(
+    tmp_path: Path, models: Path
+) -> None:
+    source = copy(TIED, tmp_path / "larger")
+    document = json.loads((source / "tokenizer.json").read_text())
+    document["added_tokens"].append(
+        {**document["added_tokens"][0], "id": 258, "content": "<image>"}
+    )
+    (source / "tokenizer.json").write_text(json.dumps(document))
+    told = io.StringIO()
+    run(Job(argument=str(source), models=models), Progress(told, Style.LINES))
+    assert "no row, and is stored without them: '<image>'" in told.getvalue()
+    stored = Tokenizer.from_file(str(next(models.rglob("tokenizer.json"))))
+    assert stored.get_vocab_size() == 258
+    assert stored.decode(stored.encode("an <image>").ids) == "an <image>"
 
 
 def test_a_token_that_the_weights_do_not_have_is_refused_before_any_work(
