@@ -129,6 +129,23 @@ REFUSED: dict[str, tuple[str, Json]] = {
         {"type": "array", "items": {"type": "null"}, "minItems": 10**9},
     ),
     "recursive types that meet": ("too many schemas apply to the same values", trees(7, 8, 9, 11)),
+    "names and patterns": (
+        "too many names and patterns to compare",
+        {
+            "type": "object",
+            "additionalProperties": {"$ref": "#"},
+            "required": [f"name{index}" for index in range(3000)],
+            "patternProperties": {f"^(.*a){{5}}{index}$": {} for index in range(16)},
+        },
+    ),
+    "long names and patterns": (
+        "too many names and patterns to compare",
+        {
+            "required": [char * 4000 for char in "abcdefghijklmnop"],
+            "patternProperties": {f"^{char * 4000}$": {} for char in "abcdefghijklmnop"},
+            "additionalProperties": False,
+        },
+    ),
     "one required of another": (
         "every value holds another one",
         {
@@ -197,5 +214,15 @@ COMPILED: dict[str, Json] = {
     "recursive types that meet": trees(2, 3, 5),
     "lengths": {"type": "string", "minLength": 10**9, "maxLength": 10**9},
     "numbers of items": {"type": "array", "items": {"type": "null"}, "minItems": 9999},
+    "patterns of closed objects": of_properties(
+        [
+            {
+                "patternProperties": {f"^{each}-{index}$": {} for index in range(16)},
+                "required": [f"{each}-{index}" for index in range(15)],
+                "additionalProperties": False,
+            }
+            for each in range(30)
+        ]
+    ),
     "long names": {"properties": {"k" * 4096: of_properties([{}] * 1500)}},
 }

@@ -16,6 +16,9 @@ DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
 
+OBJECT: dict[str, Json] = {"type": "object"}
+CLOSED: dict[str, Json] = {**OBJECT, "additionalProperties": False}
+
 
 def refusal(schema: Json) -> str:
     with pytest.raises(UnsupportedSchema) as refused:
@@ -70,6 +73,30 @@ ACCEPTED: list[Json] = [
     {"$id": "https://a.example/s", "$ref": "https://a.example/s#/$defs/a", "$defs": {"a": {}}},
     {"type": "object", "properties": {"next": {"$ref": "#"}}},
     {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    {
+        **OBJECT,
+        "allOf": [
+            {"required": ["a"]},
+            {"properties": {"a": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}},
+        ],
+    },
+    {
+        **CLOSED,
+        "properties": {"id": {}},
+        "required": ["id"],
+        "patternProperties": {"^child_": {"$ref": "#"}},
+    },
+    {**CLOSED, "properties": {"a": {"$ref": "#"}, "b": {}}, "minProperties": 1},
+    {
+        "anyOf": [{"type": "integer"}, {"$ref": "#/$defs/sum"}],
+        "$defs": {
+            "sum": {**OBJECT, "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        },
+    },
+    {**CLOSED, "patternProperties": {"^(a|b)$": {}}, "required": ["a"]},
+    {**CLOSED, "patternProperties": {"^a$": {}, "^b+$": {}}, "required": ["a", "b"]},
+    {**CLOSED, "patternProperties": {"^a$": {}}},
+    {**CLOSED, "patternProperties": {"^a$": False}, "required": ["b"], "properties": {"b": {}}},
     {"$defs": {"unused": {"not": {}}}, "type": "string"},
     {"type": "string", "examples": [1], "deprecated": True, "x-order": 3, "nullable": True},
     {"type": "string", "contentEncoding": "base64", "contentSchema": {"not": {}}},
@@ -182,6 +209,79 @@ REFUSED: list[tuple[str, str | None, Json]] = [
         "#/items",
         None,
         {"type": "array", "items": {"type": "array", "items": {"$ref": "#/items"}, "minItems": 1}},
+    ),
+    ("#", None, {"allOf": [{"required": ["a"]}, {"properties": {"a": {"$ref": "#"}}, **OBJECT}]}),
+    ("#", None, {"allOf": [{"type": "array", "minItems": 1}, {"items": {"$ref": "#"}}]}),
+    ("#", None, {**OBJECT, "patternProperties": {"^a$": {"$ref": "#"}}, "required": ["a"]}),
+    ("#", None, {**OBJECT, "additionalProperties": {"$ref": "#"}, "minProperties": 1}),
+    (
+        "#",
+        None,
+        {
+            **OBJECT,
+            "properties": {"a": {"type": "null"}, "b": {"$ref": "#"}},
+            "required": ["a"],
+            "additionalProperties": False,
+            "minProperties": 2,
+        },
+    ),
+    (
+        "#/items",
+        None,
+        {
+            "items": {"$ref": "#/$defs/both"},
+            "$defs": {
+                "names": {"required": ["x"]},
+                "says": {**OBJECT, "properties": {"x": {"$ref": "#/$defs/both"}}},
+                "both": {"allOf": [{"$ref": "#/$defs/names"}, {"$ref": "#/$defs/says"}]},
+            },
+        },
+    ),
+    (
+        "#/properties/a",
+        None,
+        {
+            "type": ["object", "null"],
+            "properties": {"a": {"$ref": "#", **OBJECT}},
+            "required": ["a"],
+        },
+    ),
+    # Keys that only names have
+    ("#", "patternProperties", {**CLOSED, "patternProperties": {"^a$": {}}, "required": ["a"]}),
+    (
+        "#",
+        "patternProperties",
+        {**CLOSED, "patternProperties": {"^a$": {}}, "properties": {"a": {}}},
+    ),
+    (
+        "#",
+        "patternProperties",
+        {
+            **CLOSED,
+            "patternProperties": {"^(a|bé?)$": {}, "^c$": False, '^"$': {}},
+            "properties": {"a": {}, '"': {}},
+            "required": ["b", "bé"],
+        },
+    ),
+    (
+        "#/allOf/0",
+        "patternProperties",
+        {
+            "allOf": [
+                {**CLOSED, "patternProperties": {"^a$": {}}},
+                {"required": ["a"]},
+            ],
+        },
+    ),
+    (
+        "#",
+        "patternProperties",
+        {
+            **OBJECT,
+            "patternProperties": {"^a$": {}},
+            "required": ["a"],
+            "additionalProperties": {"type": "string", "const": 1},
+        },
     ),
     # Numbers
     ("#", "maximum", {"minimum": 5, "maximum": 4}),
