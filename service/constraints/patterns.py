@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.constraints.repetitions import repetition_problem
+
 MAX_GROUPS_DEEP = 96
 
 _AFTER_BACKSLASH: Mapping[str, str] = {
@@ -41,7 +43,7 @@ def pattern_problem(pattern: str) -> str | None:
         if not 0 <= depth <= MAX_GROUPS_DEEP:
             return "a ')' without its '('" if depth < 0 else f"groups {MAX_GROUPS_DEEP} deep"
         position += 2 if char == "\\" else 1
-    return "a '(' without its ')'" if depth else None
+    return "a '(' without its ')'" if depth else repetition_problem(pattern)
 
 
 def _outside_class(pattern: str, position: int) -> str | None:

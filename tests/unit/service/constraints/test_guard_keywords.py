@@ -363,6 +363,18 @@ PATTERNS = {
     "an empty class": ["[]", "[^]"],
     "'&&' in a class": ["[a-z&&[^b]]"],
     "without its": ["a(", "a)", "[a"],
+    "possessive quantifiers": ["a++a", "\\D++", "a?+", "[a]*+", "a{2}+"],
+    "a repetition of a repetition": ["^a{1000}{1000}$", "a**", "a+?*", "(a{2}){2}{3}"],
+    "spaces in the braces": ["x{ 2 }", "x{2, 3}", "x{2 ,}"],
+    "repetitions in repetitions": [
+        "(a?){500}a{500}",
+        "(?:(?:(?:a{1,100}){1,100}){1,100}){1,100}",
+        "(a|aa){500}",
+        "(a+){252}",
+        "(a?){100}(a?){100}a{200}",
+        "(\\w+,\\w+,){1,1000}",
+        "(a.){1,9999}(?i)(b+ ){1,999}",
+    ],
     "groups 96 deep": ["(" * 97 + ")" * 97],
 }
 
@@ -392,6 +404,14 @@ def test_patterns_that_cannot_be_followed_are_refused_with_the_reason(
         "(?i)abc",
         "[\\w\\-]{1,5}",
         "[^\\]a]",
+        "^[a-z]{1,64}(\\.[a-z]{1,64}){0,8}$",
+        "^[A-Z0-9._%+-]{1,64}@(?:[A-Z0-9-]{1,63}\\.){1,125}[A-Z]{2,63}$",
+        "([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},){1,1000}",
+        "([a-z]{1,20} ){1,1000}",
+        "(ab|cd){1,1000}",
+        "(\\w+\\s?){1,60}",
+        "a{2}?b+?c??(d*)*",
+        "a{}\\{ 2 \\}[{ 2 }]",
     ],
 )
 def test_what_only_looks_like_it_passes(pattern: str) -> None:
