@@ -120,6 +120,10 @@ REFUSED: dict[str, tuple[str, Json]] = {
         {"allOf": [{"enum": [f"v{index}" for index in range(3000)]} for _ in range(2)]},
     ),
     "properties": ("#: the keyword 'properties' names more", of_properties([{}] * 1501)),
+    "keys of a constant": (
+        "#: the keyword 'const' has an object of more than 1500 keys",
+        {"const": [{str(index): index for index in range(16_000)}]},
+    ),
     "long names": (
         "#/properties: a name is longer than 4096 characters",
         {"properties": {"k" * 4097: {}}},
@@ -170,6 +174,9 @@ COMPILED: dict[str, Json] = {
     "twice as many each time, all of them": chain(25, both),
     "depth": nested(90),
     "enum": {"type": "string", "enum": [f"v{index}" for index in range(10_000)]},
+    "keys of constants": {
+        "enum": [{f"{each}-{index}": 0 for index in range(1500)} for each in range(12)]
+    },
     "optional properties": {
         "type": "object",
         "properties": {f"k{index}": {"type": "string"} for index in range(1500)},
