@@ -115,7 +115,7 @@ class ConstraintCompiler:
             self._tokenizer, _grammar(spec), log_level=0, limits=_limits()
         )
         _check_start(matcher, self._tokenizer.vocab_size, spec)
-        return CompiledConstraint(matcher, self._tokenizer)
+        return CompiledConstraint(matcher, self._tokenizer, spec.text_ends)
 
 
 def _grammar(spec: OutputSpec) -> str:
