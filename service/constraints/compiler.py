@@ -20,6 +20,7 @@ import numpy as np
 from service.constraints.following import CompiledFollowing
 from service.constraints.json_options import json_options
 from service.constraints.matcher import CompiledConstraint
+from service.constraints.short_classes import spelled_out
 from service.constraints.spec import OutputKind, OutputSpec
 from service.engine.constraint import CompiledConstraint as Compiled
 from service.errors import Overloaded, UnsupportedSchema
@@ -121,7 +122,7 @@ class ConstraintCompiler:
 def _grammar(spec: OutputSpec) -> str:
     match spec.kind:
         case OutputKind.REGEX:
-            return llguidance.LLMatcher.grammar_from_regex(spec.source)
+            return llguidance.LLMatcher.grammar_from_regex(spelled_out(spec.source))
         case OutputKind.GRAMMAR:
             return llguidance.LLMatcher.grammar_from_lark(spec.source)
     options = json_options(whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of)
