@@ -7,6 +7,7 @@ the guard.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import llguidance
 import numpy as np
 
 from service.constraints.following import CompiledFollowing
+from service.constraints.guard_grammar import check_names_no_end
 from service.constraints.json_options import json_options
 from service.constraints.matcher import CompiledConstraint
 from service.constraints.short_classes import spelled_out
@@ -31,6 +33,9 @@ ResultT = TypeVar("ResultT")
 _NUM_THREADS = 2
 _STACK_BYTES = 64 << 20
 """llguidance recurses along chains of references; with 8 MB a chain of 3,000 ends the process."""
+
+_PLACE = re.compile(r"^at \d+\(\d+\): ")
+"""In a grammar; in one that was made for a request it says nothing to who made that."""
 
 _MAX_WAITING = 64
 _MAX_CACHED = 256
@@ -112,6 +117,9 @@ class ConstraintCompiler:
         with self._lock:
             if self._tokenizer is None:
                 self._tokenizer = self._make_tokenizer()
+        if spec.is_given:
+            ends = {end: self._tokenizer.decode_str([end]) for end in self._tokenizer.eos_tokens}
+            check_names_no_end(spec.source, ends, param=spec.param)
         matcher = llguidance.LLMatcher(
             self._tokenizer, _grammar(spec), log_level=0, limits=_limits()
         )
@@ -152,6 +160,8 @@ def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpe
             trial.compute_ff_tokens()
         reason = trial.get_error() if trial.is_error() else ""
     if reason:
+        if spec.kind is OutputKind.GRAMMAR and not spec.is_given:
+            reason = _PLACE.sub("", reason.split("\n", 1)[0])
         raise UnsupportedSchema(f"It cannot be enforced: {reason[:500]}", param=spec.param)
 
 

@@ -136,7 +136,7 @@ class LarkWriter:
 
 def quoted(text: str) -> str:
     """A string of Lark's."""
-    return msgspec.json.encode(text).decode()
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
 def pattern(text: str) -> str:

@@ -24,6 +24,7 @@ class OutputSpec:
     match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
     `may_be_empty`: no output at all is one. `behind` is a grammar of what comes before all that.
     `text_ends` are what ends texts that are no JSON, as values are in the calls of some models.
+    A grammar that `is_given` is the request's own, and none that was made for it.
     `param` is the request's field that errors name.
     """
 
@@ -35,3 +36,4 @@ class OutputSpec:
     may_be_empty: bool = False
     behind: str | None = None
     text_ends: tuple[str, ...] = ()
+    is_given: bool = False

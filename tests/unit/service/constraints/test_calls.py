@@ -267,6 +267,13 @@ def test_calls_that_are_cut_anywhere_are_completed(form: ToolFormat, before: str
         assert [check(*each) for each in calls] == [None], text[:length] + rest
 
 
+def test_keywords_that_say_nothing_are_not_compiled() -> None:
+    schema = {"properties": {"uniqueItems": False, "a": {"type": "array", "uniqueItems": False}}}
+    tool = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="tools[0]").tool
+    properties = json.loads(tool.parameters)["properties"]
+    assert properties == {"uniqueItems": False, "a": {"type": "array"}}
+
+
 def test_a_call_of_no_tool_fails_the_last_check() -> None:
     prepared = prepare_calls(use(names=("ping",)), HERMES, {})
     assert prepared.check("ping", "{}") is None
