@@ -25,6 +25,9 @@ _AFTER_OPENING: Mapping[str, str] = {
     "?&": "recursion",
     "?R": "recursion",
 }
+_SETS = frozenset("dDpPsSwW")
+"""What stands for several characters behind a backslash."""
+
 _CLASS_OPERATORS = ("&&", "--", "~~")
 
 
@@ -61,8 +64,17 @@ def _class_end(pattern: str, start: int) -> tuple[int, str | None]:
     position = start + pattern.startswith("^", start)
     if pattern.startswith("]", position):
         return position, "an empty class; as a character ']' is written '\\]'"
+    before: str | None = None
     while position < len(pattern):
         char = pattern[position]
+        if char == "-" and before in ("one", "set") and not pattern.startswith("-]", position):
+            # Neither end of a range may be a set.
+            is_set = before == "set" or _is_set(pattern, position + 1)
+            if is_set and not pattern.startswith("--", position):
+                return position, "a range from or to what is several characters"
+            before = "dash"
+        else:
+            before = "range" if before == "dash" else "set" if _is_set(pattern, position) else "one"
         if char == "]":
             return position, None
         if char == "[":
@@ -71,6 +83,10 @@ def _class_end(pattern: str, start: int) -> tuple[int, str | None]:
             return position, f"{pattern[position : position + 2]!r} in a class"
         position += 2 if char == "\\" else 1
     return position, "a '[' without its ']'"
+
+
+def _is_set(pattern: str, position: int) -> bool:
+    return pattern.startswith("\\", position) and pattern[position + 1 : position + 2] in _SETS
 
 
 def _found(name: str | None) -> str | None:

@@ -25,6 +25,8 @@ CASES = [
     (r"[^\d]", WORDS + SPACES + OTHERS),
     (r"[\d\s_]", DIGITS + SPACES + "_"),
     (r"[\w-]", DIGITS + WORDS + "-"),
+    (r"[-\d]", DIGITS + "-"),
+    (r"[a-b-\d]", DIGITS + "a-"),
     (r"[\W_]", SPACES + OTHERS + "_"),
     (r"[^\W_]", DIGITS + "aZ"),
     (r"[\]\D]", WORDS + SPACES + OTHERS),
