@@ -39,8 +39,9 @@ _PLACE = re.compile(r"^at \d+\(\d+\): ")
 
 _MAX_WAITING = 64
 _MAX_CACHED = 256
-_MAX_CACHED_CHARS = 16 << 20
-"""Of all sources together; a hundred tools make one of megabytes."""
+_MAX_CACHED_CHARS = 4 << 20
+"""Of all sources together; a hundred tools make one of megabytes. What is compiled takes up to two
+hundred times as much, where constants are objects of many keys."""
 
 
 class ConstraintCompiler:
