@@ -13,7 +13,7 @@ from service.api.work import aside_if_large
 from service.constraints.calls import PreparedCalls, prepare_calls, prepare_tool
 from service.constraints.frames import AnswerFrame
 from service.constraints.prepare import PreparedForm
-from service.constraints.spec import OutputKind
+from service.constraints.spec import OutputKind, OutputSpec
 from service.dialogue.prompt import ChatPrompt
 from service.dialogue.tools.either import CallsOrContent
 from service.dialogue.tools.format import CallParser
@@ -52,15 +52,18 @@ class AskedTools:
             prepare_tool(each.tool, param=each.param, relaxes=each.relaxes) for each in self.asked
         ]
         relaxed = tuple(pointer for tool in tools for pointer in tool.relaxed)
-        return PreparedTools(replace(self.use, tools=tuple(tool.tool for tool in tools)), relaxed)
+        use = replace(self.use, tools=tuple(tool.tool for tool in tools))
+        return PreparedTools(use, relaxed, tuple(each.param for each in self.asked))
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTools:
-    """The schemas in `use` are those that are enforced; `relaxed` is what is not, of them all."""
+    """The schemas in `use` are those that are enforced; `relaxed` is what is not, of them all.
+    `params` are the request's fields that held them."""
 
     use: ToolUse
     relaxed: tuple[str, ...]
+    params: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,28 @@ async def _compiled(
         ),
         model.aside,
     )
-    constraint = await model.compile(calls.spec)
+    try:
+        constraint = await model.compile(calls.spec)
+    except UnsupportedSchema:
+        await _check_each(tools, model)
+        raise
     check = None if content is None else content.check
     relaxed = (*tools.relaxed, *(() if content is None else content.relaxed))
     return AnswerForms(
         OutputForm(constraint, check, completes, relaxed),
         _call_form(tools.use, model, calls, is_json_else=content is not None),
     )
+
+
+async def _check_each(tools: PreparedTools, model: Model) -> None:
+    """Raises UnsupportedSchema, which names the tool, if one of them is what cannot be enforced."""
+    for tool, param in zip(tools.use.tools, tools.params, strict=True):
+        if tool.name in tools.use.callable_names:
+            try:
+                await model.compile(OutputSpec(OutputKind.JSON_SCHEMA, tool.parameters, param))
+            except UnsupportedSchema as refused:
+                message = f"The function {tool.name!r}: {refused.message}"
+                raise UnsupportedSchema(message, param=param) from None
 
 
 def asked_tool(

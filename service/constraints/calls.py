@@ -91,7 +91,13 @@ def prepare_calls(
         grammar = answers.framed(content, frame)
     schemas = {tool.name: msgspec.json.decode(tool.parameters) for tool in use.callable_tools}
     may_be_empty = not use.must_call and content is None
-    spec = OutputSpec(OutputKind.GRAMMAR, grammar, PARAM, may_be_empty=may_be_empty)
+    spec = OutputSpec(
+        OutputKind.GRAMMAR,
+        grammar,
+        PARAM,
+        may_be_empty=may_be_empty,
+        text_ends=answers.writer.text_ends,
+    )
     return PreparedCalls(spec, lambda name, text: _problem(name, text, schemas))
 
 

@@ -7,6 +7,7 @@ the guard.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,8 +19,10 @@ import llguidance
 import numpy as np
 
 from service.constraints.following import CompiledFollowing
+from service.constraints.guard_grammar import check_names_no_end
 from service.constraints.json_options import json_options
 from service.constraints.matcher import CompiledConstraint
+from service.constraints.short_classes import spelled_out
 from service.constraints.spec import OutputKind, OutputSpec
 from service.engine.constraint import CompiledConstraint as Compiled
 from service.errors import Overloaded, UnsupportedSchema
@@ -31,10 +34,14 @@ _NUM_THREADS = 2
 _STACK_BYTES = 64 << 20
 """llguidance recurses along chains of references; with 8 MB a chain of 3,000 ends the process."""
 
+_PLACE = re.compile(r"^at \d+\(\d+\): ")
+"""In a grammar; in one that was made for a request it says nothing to who made that."""
+
 _MAX_WAITING = 64
 _MAX_CACHED = 256
-_MAX_CACHED_CHARS = 16 << 20
-"""Of all sources together; a hundred tools make one of megabytes."""
+_MAX_CACHED_CHARS = 4 << 20
+"""Of all sources together; a hundred tools make one of megabytes. What is compiled takes up to two
+hundred times as much, where constants are objects of many keys."""
 
 
 class ConstraintCompiler:
@@ -111,17 +118,20 @@ class ConstraintCompiler:
         with self._lock:
             if self._tokenizer is None:
                 self._tokenizer = self._make_tokenizer()
+        if spec.is_given:
+            ends = {end: self._tokenizer.decode_str([end]) for end in self._tokenizer.eos_tokens}
+            check_names_no_end(spec.source, ends, param=spec.param)
         matcher = llguidance.LLMatcher(
             self._tokenizer, _grammar(spec), log_level=0, limits=_limits()
         )
         _check_start(matcher, self._tokenizer.vocab_size, spec)
-        return CompiledConstraint(matcher, self._tokenizer)
+        return CompiledConstraint(matcher, self._tokenizer, spec.text_ends)
 
 
 def _grammar(spec: OutputSpec) -> str:
     match spec.kind:
         case OutputKind.REGEX:
-            return llguidance.LLMatcher.grammar_from_regex(spec.source)
+            return llguidance.LLMatcher.grammar_from_regex(spelled_out(spec.source))
         case OutputKind.GRAMMAR:
             return llguidance.LLMatcher.grammar_from_lark(spec.source)
     options = json_options(whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of)
@@ -151,6 +161,8 @@ def _check_start(matcher: llguidance.LLMatcher, vocab_size: int, spec: OutputSpe
             trial.compute_ff_tokens()
         reason = trial.get_error() if trial.is_error() else ""
     if reason:
+        if spec.kind is OutputKind.GRAMMAR and not spec.is_given:
+            reason = _PLACE.sub("", reason.split("\n", 1)[0])
         raise UnsupportedSchema(f"It cannot be enforced: {reason[:500]}", param=spec.param)
 
 

@@ -12,8 +12,6 @@ from random import Random
 import llguidance
 import numpy as np
 
-from service.dialogue.tools.gemma import FUNCTION_GEMMA, GEMMA4
-from service.dialogue.tools.tagged import END_OF_VALUE
 from service.engine.bitmask import Bits, new_bits
 from service.engine.constraint import ConstraintError
 
@@ -23,22 +21,26 @@ MAX_TOKENS = 2048
 _NUM_ATTEMPTS = 5
 
 _CLOSING = b"}],:"
-_ENDINGS = (END_OF_VALUE, FUNCTION_GEMMA.quote, GEMMA4.quote)
 _BEGINNING = b'0ntf"[{123456789-.eE+'
 _FILLING = b"a0A-:.@/ " + bytes(byte for byte in range(0x21, 0x7F) if byte not in b'a0A-:.@/"\\')
 _ESCAPED = b'n"\\'
 
 
 def completion(
-    matcher: llguidance.LLMatcher, tokenizer: llguidance.LLTokenizer, text: bytes
+    matcher: llguidance.LLMatcher,
+    tokenizer: llguidance.LLTokenizer,
+    text: bytes,
+    text_ends: Sequence[str] = (),
 ) -> Sequence[int]:
     """Tokens with which the JSON `text`, after which `matcher` stands, is complete.
+
+    `text_ends` are what ends texts in it that are no JSON.
 
     Raises ConstraintError if they cannot be found, or are more than MAX_TOKENS.
     """
     tokens = _single_tokens(tokenizer)
     for attempt in range(_NUM_ATTEMPTS):
-        walk = _Walk(matcher.deep_copy(), tokenizer, tokens, text, attempt)
+        walk = _Walk(matcher.deep_copy(), tokenizer, tokens, text, text_ends, attempt)
         if walk.ends():
             return walk.token_ids
     raise ConstraintError(f"no {MAX_TOKENS} tokens were found that complete the answer")
@@ -57,12 +59,14 @@ class _Walk:
         tokenizer: llguidance.LLTokenizer,
         tokens: dict[int, int],
         text: bytes,
+        text_ends: Sequence[str],
         attempt: int,
     ) -> None:
         self.token_ids: list[int] = []
         self._matcher = matcher
         self._tokenizer = tokenizer
         self._tokens = tokens
+        self._text_ends = text_ends
         self._place = _Place()
         self._place.feed(text)
         self._place.is_in_string ^= attempt == 1
@@ -88,7 +92,7 @@ class _Walk:
     def _end_of_text(self) -> list[int]:
         """What ends a text between tags, where that is what there is: where it may come twice, it
         is part of a text."""
-        for text in _ENDINGS:
+        for text in self._text_ends if not self._place.is_in_string else ():
             ending = self._tokenizer.tokenize_str(text)
             num_valid = self._matcher.validate_tokens([*ending, *ending])
             if len(ending) <= num_valid < 2 * len(ending):

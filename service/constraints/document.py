@@ -17,6 +17,12 @@ MAX_DEPTH = 96
 """The compiler's reader stops at 128 levels, and what it builds recurses once more per level."""
 MAX_BYTES = 256 << 10
 
+_OF_VALUES = frozenset({"const", "default", "enum", "examples"})
+_OF_NAMES = frozenset(
+    {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
+)
+"""Keywords below which names are no keywords."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -73,12 +79,12 @@ def read_document(schema: Json) -> Document:
 def _scan(root: dict[str, Json], id_keyword: str) -> Mapping[str, tuple[Trail, Json]]:
     """The anchors, wherever they are. Checks the depth, and that all is one document."""
     anchors: dict[str, tuple[Trail, Json]] = {}
-    stack: list[tuple[Json, Trail, int]] = [(root, None, 1)]
+    stack: list[tuple[Json, Trail, int, frozenset[str] | None]] = [(root, None, 1, None)]
     while stack:
-        value, trail, depth = stack.pop()
+        value, trail, depth, place = stack.pop()
         if depth > MAX_DEPTH:
             raise SchemaProblem(None, None, f"the schema is nested more than {MAX_DEPTH} deep")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and place is None:
             if trail is not None and isinstance(value.get(id_keyword), str):
                 # References below it would be relative to it, for the compiler and validators.
                 raise unenforceable(trail, id_keyword, " below the root")
@@ -90,8 +96,17 @@ def _scan(root: dict[str, Json], id_keyword: str) -> Mapping[str, tuple[Trail, J
                 detail = f"a name is longer than {MAX_NAME_CHARS} characters"
                 raise SchemaProblem(trail, None, detail)
             if isinstance(below, dict | list):
-                stack.append((below, (trail, key), depth + 1))
+                stack.append((below, (trail, key), depth + 1, _place(value, key, place)))
     return anchors
+
+
+def _place(value: Json, key: str | int, place: frozenset[str] | None) -> frozenset[str] | None:
+    """Of what is below `key`, None where it may be a schema."""
+    if place is _OF_VALUES:
+        return place
+    if place is _OF_NAMES or not isinstance(value, dict):
+        return None
+    return next((keywords for keywords in (_OF_VALUES, _OF_NAMES) if key in keywords), None)
 
 
 def _members(value: Json) -> Iterator[tuple[str | int, Json]]:

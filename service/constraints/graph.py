@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.constraints.document import Document
@@ -17,7 +17,7 @@ MAX_REFERENCES_DEEP = 200
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One schema. `true` and `false` are schemas without keywords.
+    """One schema. `true` and `false` are schemas without keywords, the latter `is_false`.
 
     `ref`, `all_of` and the alternatives in `groups` apply to the same value as the schema itself,
     the others to parts of that value.
@@ -33,6 +33,7 @@ class Node:
     additional: Node | None = None
     prefix: list[Node] = field(default_factory=list)
     items: Node | None = None
+    is_false: bool = False
 
     def in_place(self) -> Iterator[Node]:
         if self.ref is not None:
@@ -49,6 +50,11 @@ class Node:
         yield from self.patterns.values()
         if self.additional is not None:
             yield self.additional
+
+    @property
+    def required(self) -> Sequence[str]:
+        names = self.keywords.get("required")
+        return [str(name) for name in names] if isinstance(names, list) else []
 
 
 class GraphBuilder:
@@ -99,7 +105,7 @@ class GraphBuilder:
 
     def _node(self, trail: Trail, schema: Json) -> Node:
         if not isinstance(schema, dict):
-            return Node(trail, {})
+            return Node(trail, {}, is_false=schema is False)
         node = self._nodes.get(id(schema))
         if node is None:
             node = self._nodes[id(schema)] = Node(trail, schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from service.constraints.guard_schema import check_schema
@@ -59,6 +59,31 @@ def check_grammar(lark: str, *, param: str) -> None:
         raise UnsupportedSchema(reason, param=param)
 
 
+def check_names_no_end(lark: str, ends: Mapping[int, str], *, param: str) -> None:
+    """Raises UnsupportedSchema for a grammar that names a token which ends an answer: the answer
+    would end there, whatever has yet to come. `ends` are their spellings, by their ids."""
+    for token in _tokens(lark, param):
+        if token.text.startswith("<") and any(
+            token.text == spelling or _is_among(token_id, token.text)
+            for token_id, spelling in ends.items()
+        ):
+            shown = shortened(token.text)
+            raise UnsupportedSchema(
+                f"The grammar names a token that ends answers: {shown!r}.", param=param
+            )
+
+
+def _is_among(token_id: int, named: str) -> bool:
+    """Whether what is written as <[1,5-9]>, <[^1,5-9]> or <[*]> has the token."""
+    if not named.startswith("<["):
+        return False
+    listed = named[2:-2].removeprefix("^")
+    is_listed = listed == "*"
+    for first, last in re.findall(r"(\d+)(?:-(\d+))?", listed):
+        is_listed |= int(first) <= token_id <= int(last or first)
+    return is_listed != named.startswith("<[^")
+
+
 def _tokens(lark: str, param: str) -> Iterator[_Token]:
     """All but spaces, comments and texts, which hold no structure."""
     position = 0
@@ -72,7 +97,7 @@ def _tokens(lark: str, param: str) -> Iterator[_Token]:
         if kind == "embedded":
             value, position = _json_at(lark, position, param)
             yield _Token(match.group(), value)
-        elif kind == "other":
+        elif kind == "other" or match.group().startswith("<"):
             yield _Token(match.group())
 
 

@@ -16,7 +16,7 @@ from service.constraints.json_types import Json
 from service.constraints.numbers import check_total, common_multiple
 from service.constraints.places import check_places, combines, divisor
 from service.constraints.problem import SchemaProblem, Unenforceable
-from service.constraints.references import check_ends, in_place_order
+from service.constraints.references import in_place_order
 from service.errors import UnsupportedSchema
 
 
@@ -52,11 +52,6 @@ def check_nodes(schema: Json, meet: Callable[[Unenforceable], None] | None = Non
     divisors = {divisor(node) for node in nodes if "multipleOf" in node.keywords}
     multiples = {common_multiple([each]) for each in divisors}
     check_total(multiples, None)
-    has_references = any(node.ref is not None for node in nodes)
-    combining = any(map(combines, nodes))
-    if not (has_references or combining):
+    if not any(node.ref is not None or node.patterns or combines(node) for node in nodes):
         return multiples
-    order = in_place_order(nodes)
-    if has_references:
-        check_ends(nodes)
-    return multiples | check_places(order, nodes[0]) if combining else multiples
+    return multiples | check_places(in_place_order(nodes), nodes[0])

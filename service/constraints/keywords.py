@@ -38,8 +38,11 @@ def check_keywords(keywords: Mapping[str, Json], trail: Trail, draft: Draft) -> 
 
     A word that the draft does not know is an annotation, and says nothing of values.
     """
+    if trail is not None and isinstance(keywords.get(draft.id_keyword), str):
+        # References below it would be relative to it, for the compiler and validators.
+        raise unenforceable(trail, draft.id_keyword, " below the root")
     for keyword, value in keywords.items():
-        if keyword in draft.unenforceable:
+        if keyword in draft.unenforceable and not is_idle(keyword, value):
             raise unenforceable(trail, keyword)
         shape = SHAPES.get(keyword)
         if shape is not None and not shape.is_met(value):
@@ -50,6 +53,11 @@ def check_keywords(keywords: Mapping[str, Json], trail: Trail, draft: Draft) -> 
             check(keywords, trail)
     if not draft.has_prefix_items or "additionalItems" in keywords:
         _check_older_words(keywords, trail, draft)
+
+
+def is_idle(keyword: str, value: Json) -> bool:
+    """Whether a keyword that the compiler does not know says nothing with that value."""
+    return keyword == "uniqueItems" and value is False
 
 
 def _check_shape(keyword: str, value: Json, trail: Trail, draft: Draft) -> None:

@@ -35,6 +35,7 @@ class LarkWriter:
         spellings = sorted(control_ids, key=len, reverse=True)
         self._control = re.compile("(" + ("|".join(map(re.escape, spellings)) or "(?!)") + ")")
         self._rules: dict[str, str] = {}
+        self._text_ends: dict[str, None] = {}
         self._choices: dict[tuple[int, bool], tuple[Choice, str]] = {}
         """By the identity of the choice, which is kept alive: its parts can be shared by many."""
 
@@ -42,6 +43,11 @@ class LarkWriter:
         """The whole grammar, with `start` for its first rule."""
         rules = "".join(f"{name}: {body}\n" for body, name in self._rules.items())
         return f"start: {start}\n{rules}"
+
+    @property
+    def text_ends(self) -> tuple[str, ...]:
+        """What ends the texts that parts describe."""
+        return tuple(self._text_ends)
 
     def is_control(self, text: str) -> bool:
         """Whether `text` is the spelling of a token that is no text."""
@@ -79,6 +85,7 @@ class LarkWriter:
                 spelled = rf" & ~/(.|\n)*{pattern(end)}(.|\n)*/"
                 return f"{self.text(spelled)}? {self.literal(end)}"
             case TextBefore(end):
+                self._text_ends[end] = None
                 return self.terminal(rf"/(.|\n)*{pattern(end)}/", is_lazy=True)
             case Sequence(parts):
                 return self._sequence(parts, after_space=after_space)
@@ -129,7 +136,7 @@ class LarkWriter:
 
 def quoted(text: str) -> str:
     """A string of Lark's."""
-    return msgspec.json.encode(text).decode()
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
 def pattern(text: str) -> str:

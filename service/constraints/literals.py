@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from service.constraints.json_types import Json
+from service.constraints.lengths import MAX_PROPERTIES
 from service.constraints.numbers import check_exact
-from service.constraints.problem import Trail, unenforceable
+from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import is_number
 
 _NEEDS_A_CODE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
@@ -19,10 +20,15 @@ taken for one that the schema does not name.
 
 
 def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
-    """Raises SchemaProblem for what can only be written otherwise than it would be enforced."""
+    """Raises SchemaProblem for what can only be written otherwise than it would be enforced, and
+    for objects of more keys than the compiler has time for: it takes the square of their number."""
     for keyword in ("const", "enum"):
-        for value in _scalars_in(keywords.get(keyword)):
-            if isinstance(value, str):
+        for value in _values_in(keywords.get(keyword)):
+            if isinstance(value, dict):
+                if len(value) > MAX_PROPERTIES:
+                    detail = f"has an object of more than {MAX_PROPERTIES} keys"
+                    raise SchemaProblem(trail, keyword, detail)
+            elif isinstance(value, str):
                 if _NEEDS_A_CODE.search(value):
                     raise unenforceable(trail, keyword, " with control characters in a string")
             elif is_number(value):
@@ -31,11 +37,13 @@ def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
                 raise unenforceable(trail, keyword, " with a number that JSON has not")
 
 
-def _scalars_in(value: Json) -> Iterator[int | float | str]:
+def _values_in(value: Json) -> Iterator[int | float | str | dict[str, Json]]:
+    """But arrays and what is written in one way only."""
     stack = [value]
     while stack:
         value = stack.pop()
         if isinstance(value, dict):
+            yield value
             stack += value.values()
         elif isinstance(value, list):
             stack += value

@@ -18,18 +18,25 @@ class CompiledConstraint:
 
     prototype: llguidance.LLMatcher
     tokenizer: llguidance.LLTokenizer
+    text_ends: Sequence[str] = ()
 
     def begin(self) -> MatcherState:
         """The state of an output that is about to begin."""
-        return MatcherState(self.prototype.deep_copy(), self.tokenizer)
+        return MatcherState(self.prototype.deep_copy(), self.tokenizer, self.text_ends)
 
 
 class MatcherState:
     """A Constraint that holds from the first token."""
 
-    def __init__(self, matcher: llguidance.LLMatcher, tokenizer: llguidance.LLTokenizer) -> None:
+    def __init__(
+        self,
+        matcher: llguidance.LLMatcher,
+        tokenizer: llguidance.LLTokenizer,
+        text_ends: Sequence[str],
+    ) -> None:
         self._matcher = matcher
         self._tokenizer = tokenizer
+        self._text_ends = text_ends
         self._token_ids: list[int] = []
 
     @property
@@ -57,7 +64,7 @@ class MatcherState:
 
     def completion(self) -> Sequence[int]:
         text = self._tokenizer.decode_bytes(self._token_ids)
-        return completion(self._matcher, self._tokenizer, text)
+        return completion(self._matcher, self._tokenizer, text, self._text_ends)
 
     def _check(self) -> None:
         if self._matcher.is_error():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.constraints.repetitions import repetition_problem
+
 MAX_GROUPS_DEEP = 96
 
 _AFTER_BACKSLASH: Mapping[str, str] = {
@@ -23,6 +25,9 @@ _AFTER_OPENING: Mapping[str, str] = {
     "?&": "recursion",
     "?R": "recursion",
 }
+_SETS = frozenset("dDpPsSwW")
+"""What stands for several characters behind a backslash."""
+
 _CLASS_OPERATORS = ("&&", "--", "~~")
 
 
@@ -41,7 +46,7 @@ def pattern_problem(pattern: str) -> str | None:
         if not 0 <= depth <= MAX_GROUPS_DEEP:
             return "a ')' without its '('" if depth < 0 else f"groups {MAX_GROUPS_DEEP} deep"
         position += 2 if char == "\\" else 1
-    return "a '(' without its ')'" if depth else None
+    return "a '(' without its ')'" if depth else repetition_problem(pattern)
 
 
 def _outside_class(pattern: str, position: int) -> str | None:
@@ -59,8 +64,17 @@ def _class_end(pattern: str, start: int) -> tuple[int, str | None]:
     position = start + pattern.startswith("^", start)
     if pattern.startswith("]", position):
         return position, "an empty class; as a character ']' is written '\\]'"
+    before: str | None = None
     while position < len(pattern):
         char = pattern[position]
+        if char == "-" and before in ("one", "set") and not pattern.startswith("-]", position):
+            # Neither end of a range may be a set.
+            is_set = before == "set" or _is_set(pattern, position + 1)
+            if is_set and not pattern.startswith("--", position):
+                return position, "a range from or to what is several characters"
+            before = "dash"
+        else:
+            before = "range" if before == "dash" else "set" if _is_set(pattern, position) else "one"
         if char == "]":
             return position, None
         if char == "[":
@@ -69,6 +83,10 @@ def _class_end(pattern: str, start: int) -> tuple[int, str | None]:
             return position, f"{pattern[position : position + 2]!r} in a class"
         position += 2 if char == "\\" else 1
     return position, "a '[' without its ']'"
+
+
+def _is_set(pattern: str, position: int) -> bool:
+    return pattern.startswith("\\", position) and pattern[position + 1 : position + 2] in _SETS
 
 
 def _found(name: str | None) -> str | None:

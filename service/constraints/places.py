@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeAlias
 
+from service.constraints.ends import Place, PlaceKey, Way, check_ends, ways_of
 from service.constraints.graph import Node
+from service.constraints.keys import check_keys
+from service.constraints.names import Names
 from service.constraints.numbers import check_multiples, check_range, check_total
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import SHAPES, admits
@@ -24,9 +26,6 @@ _MAX_WORK = 50_000
 """Schemas looked at, in all places together; the compiler's own limit is of that size."""
 
 _OWN = (SHAPES.keys() | {"const", "additionalItems"}) - {"$ref", "allOf", "anyOf", "oneOf"}
-
-Place: TypeAlias = tuple[Node, ...]
-"""Each schema once, in the order of the document."""
 
 
 def combines(node: Node) -> bool:
@@ -46,41 +45,55 @@ def check_places(order: Iterable[Node], root: Node) -> set[int]:
     """The common multiples of divisors that meet in a place. `order` has each node after those
     that apply to the same value. Raises SchemaProblem."""
     places = _Places(order)
-    seen: set[frozenset[Node]] = set()
+    seen: dict[PlaceKey, tuple[Place, Sequence[Way]]] = {}
     stack: list[Place] = [(root,)]
     while stack:
         place = stack.pop()
-        if frozenset(place) not in seen:
-            seen.add(frozenset(place))
-            stack += places.following(place)
+        key = frozenset(place)
+        if key not in seen:
+            parts, ways = places.following(place)
+            seen[key] = place, ways
+            stack += parts
+    if places.may_recur:
+        check_ends(seen)
     return places.multiples
 
 
 class _Places:
     def __init__(self, order: Iterable[Node]) -> None:
+        order = [*order]
+        self.may_recur = any(node.ref is not None for node in order)
         self._num_alternatives: dict[Node, int] = {}
+        self._names = Names()
         self._work = 0
         self.multiples: set[int] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
-    def following(self, place: Place) -> Iterator[Place]:
-        """The places of a value's parts, or those that one of its schemas only passes on to."""
+    def following(self, place: Place) -> tuple[Sequence[Place], Sequence[Way]]:
+        """The places of a value's parts, or those that one of its schemas only passes on to; and
+        the ways to meet the place, where one may hold another like it."""
         passed_on = _passed_on(place)
         if passed_on:
-            yield from ((node,) for node in passed_on)
-            return
+            parts: list[Place] = [(node,) for node in passed_on]
+            return parts, [[[part]] for part in parts]
         num_each = [self._num_alternatives[node] for node in place]
         _check_num_alternatives(num_each, min(place, key=_depth).trail)
+        parts, ways = [], list[Way]()
         for schemas in self._alternatives(place):
             _check_patterns(schemas)
+            check_keys(schemas, self._names)
             self._check_multiples(schemas)
             if len(schemas) > 1:
                 check_range([node.keywords for node in schemas], schemas[-1].trail)
-            for part in _parts(schemas):
+            found = [*ways_of(schemas, self._names)] if self.may_recur else []
+            ways += found
+            needed = (part for way in found for need in way for part in need)
+            for part in (*_parts(schemas), *needed):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:
-                    yield part
+                    parts.append(part)
+        return parts, ways
 
     def _count_alternatives(self, node: Node) -> int:
         counts = [self._num_alternatives[part] for part in node.all_of]

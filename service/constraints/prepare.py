@@ -10,7 +10,13 @@ import msgspec
 from service.constraints.closing import close_objects
 from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
 from service.constraints.json_types import Json
-from service.constraints.relaxing import one_of_as_any_of, pointers_of, relax_schema
+from service.constraints.lark import quoted
+from service.constraints.relaxing import (
+    one_of_as_any_of,
+    pointers_of,
+    relax_schema,
+    without_idle,
+)
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 
@@ -60,6 +66,7 @@ def prepare_schema(
         schema, relaxed = relax_schema(schema, param=param)
     else:
         check_schema(schema, param=param)
+    schema = without_idle(schema)
     closed = schema if options.keeps_open else close_objects(schema)
     form = _json_form(closed, param, options, coerces_one_of)
     one_ofs = pointers_of("oneOf", schema) if options.relaxes and not coerces_one_of else ()
@@ -78,13 +85,13 @@ def prepare_regex(pattern: str, *, param: str) -> PreparedForm:
 def prepare_grammar(source: str, *, param: str) -> PreparedForm:
     """Text of a grammar in Lark's syntax. Raises UnsupportedSchema."""
     check_grammar(source, param=param)
-    return PreparedForm(OutputSpec(OutputKind.GRAMMAR, source, param))
+    return PreparedForm(OutputSpec(OutputKind.GRAMMAR, source, param, is_given=True))
 
 
 def prepare_choices(choices: Sequence[str], *, param: str) -> PreparedForm:
     """One of these texts. Raises UnsupportedSchema."""
     check_choices(choices, param=param)
-    literals = " | ".join(msgspec.json.encode(choice).decode() for choice in choices)
+    literals = " | ".join(quoted(choice) for choice in choices)
     return PreparedForm(OutputSpec(OutputKind.GRAMMAR, f"start: {literals}", param))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import starmap
 
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder
 from service.constraints.guard import check_nodes
 from service.constraints.json_types import Json
+from service.constraints.keywords import is_idle
 from service.constraints.problem import (
     SchemaProblem,
     Trail,
@@ -47,6 +49,27 @@ def one_of_as_any_of(schema: Json) -> Json:
     """A schema that has passed the guard with each `oneOf` taken for an `anyOf`."""
     nodes = GraphBuilder(read_document(schema)).build()
     return _coerced(schema, {id(node.keywords) for node in nodes if "oneOf" in node.keywords})
+
+
+def without_idle(schema: Json) -> Json:
+    """A schema that has passed the guard without keywords that say nothing, which the compiler
+    would refuse."""
+    nodes = GraphBuilder(read_document(schema)).build()
+    idle = {id(node.keywords) for node in nodes if any(starmap(is_idle, node.keywords.items()))}
+    return _copied(schema, idle) if idle else schema
+
+
+def _copied(value: Json, idle: Collection[int]) -> Json:
+    """`idle` are the identities of the schemas that have such keywords."""
+    if isinstance(value, list):
+        return [_copied(item, idle) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _copied(item, idle)
+        for key, item in value.items()
+        if id(value) not in idle or not is_idle(key, item)
+    }
 
 
 def _coerced(value: Json, coerced: Collection[int]) -> Json:

@@ -25,6 +25,7 @@ from service.errors import (
     RequestError,
     RetortError,
     ShuttingDown,
+    UnsupportedSchema,
     WrongModelKind,
 )
 from service.health import Health
@@ -186,6 +187,8 @@ class FakeModel:
     mean_logprobs: Sequence[float] = (0.0,)
     compiled: list[OutputSpec] = field(default_factory=list)
     compile_refusal: RetortError | None = None
+    uncompilable: str | None = None
+    """What is refused if it is in a spec's source."""
     messages: list[Message] = field(default_factory=list)
     template_options: TemplateOptions = DEFAULT_OPTIONS
     calls: list[Call] = field(default_factory=list)
@@ -212,6 +215,8 @@ class FakeModel:
     async def compile(self, spec: OutputSpec) -> FakeConstraint:
         if self.compile_refusal is not None:
             raise self.compile_refusal
+        if self.uncompilable is not None and self.uncompilable in spec.source:
+            raise UnsupportedSchema("No.", param=spec.param)
         self.compiled.append(spec)
         return FakeConstraint()
 

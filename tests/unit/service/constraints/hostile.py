@@ -120,6 +120,10 @@ REFUSED: dict[str, tuple[str, Json]] = {
         {"allOf": [{"enum": [f"v{index}" for index in range(3000)]} for _ in range(2)]},
     ),
     "properties": ("#: the keyword 'properties' names more", of_properties([{}] * 1501)),
+    "keys of a constant": (
+        "#: the keyword 'const' has an object of more than 1500 keys",
+        {"const": [{str(index): index for index in range(16_000)}]},
+    ),
     "long names": (
         "#/properties: a name is longer than 4096 characters",
         {"properties": {"k" * 4097: {}}},
@@ -129,6 +133,23 @@ REFUSED: dict[str, tuple[str, Json]] = {
         {"type": "array", "items": {"type": "null"}, "minItems": 10**9},
     ),
     "recursive types that meet": ("too many schemas apply to the same values", trees(7, 8, 9, 11)),
+    "names and patterns": (
+        "too many names and patterns to compare",
+        {
+            "type": "object",
+            "additionalProperties": {"$ref": "#"},
+            "required": [f"name{index}" for index in range(3000)],
+            "patternProperties": {f"^(.*a){{5}}{index}$": {} for index in range(16)},
+        },
+    ),
+    "long names and patterns": (
+        "too many names and patterns to compare",
+        {
+            "required": [char * 4000 for char in "abcdefghijklmnop"],
+            "patternProperties": {f"^{char * 4000}$": {} for char in "abcdefghijklmnop"},
+            "additionalProperties": False,
+        },
+    ),
     "one required of another": (
         "every value holds another one",
         {
@@ -153,6 +174,9 @@ COMPILED: dict[str, Json] = {
     "twice as many each time, all of them": chain(25, both),
     "depth": nested(90),
     "enum": {"type": "string", "enum": [f"v{index}" for index in range(10_000)]},
+    "keys of constants": {
+        "enum": [{f"{each}-{index}": 0 for index in range(1500)} for each in range(12)]
+    },
     "optional properties": {
         "type": "object",
         "properties": {f"k{index}": {"type": "string"} for index in range(1500)},
@@ -197,5 +221,15 @@ COMPILED: dict[str, Json] = {
     "recursive types that meet": trees(2, 3, 5),
     "lengths": {"type": "string", "minLength": 10**9, "maxLength": 10**9},
     "numbers of items": {"type": "array", "items": {"type": "null"}, "minItems": 9999},
+    "patterns of closed objects": of_properties(
+        [
+            {
+                "patternProperties": {f"^{each}-{index}$": {} for index in range(16)},
+                "required": [f"{each}-{index}" for index in range(15)],
+                "additionalProperties": False,
+            }
+            for each in range(30)
+        ]
+    ),
     "long names": {"properties": {"k" * 4096: of_properties([{}] * 1500)}},
 }

@@ -254,17 +254,24 @@ def test_calls_that_are_cut_anywhere_are_completed(form: ToolFormat, before: str
     """Also behind a text whose quotes do not come in pairs."""
     if before and "" in form.openings:
         pytest.skip("calls have no mark, and come first or not at all")
-    prototype = matcher(form, use())
+    prototype, ends = matcher(form, use()), prepare_calls(use(), form, {}).spec.text_ends
     text = before + form.written([call("get_weather", city="Zoë", days=3)])
     begun = len(before + (form.openings[0] or form.head("get_weather")))
     for length in (*range(begun, len(text), 7), text.index("Zoë") + 2):
         trial, byte_ids = prototype.deep_copy(), [*text[:length].encode()]
         assert trial.try_consume_tokens(byte_ids) == len(byte_ids)
-        rest = bytes(completion(trial, BYTES, text[:length].encode())).decode()
+        rest = bytes(completion(trial, BYTES, text[:length].encode(), ends)).decode()
         parser = form.parser(use().callable_tools)
         _, calls = folded([parser.feed(text[:length] + rest), parser.flush()])
         check = prepare_calls(use(), form, {}).check
         assert [check(*each) for each in calls] == [None], text[:length] + rest
+
+
+def test_keywords_that_say_nothing_are_not_compiled() -> None:
+    schema = {"properties": {"uniqueItems": False, "a": {"type": "array", "uniqueItems": False}}}
+    tool = prepare_tool(Tool("f", parameters=json.dumps(schema)), param="tools[0]").tool
+    properties = json.loads(tool.parameters)["properties"]
+    assert properties == {"uniqueItems": False, "a": {"type": "array"}}
 
 
 def test_a_call_of_no_tool_fails_the_last_check() -> None:

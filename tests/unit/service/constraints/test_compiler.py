@@ -11,8 +11,9 @@ import llguidance
 import pytest
 
 from service.constraints.compiler import ConstraintCompiler
+from service.constraints.guard_texts import MAX_CHOICES
 from service.constraints.json_types import Json
-from service.constraints.prepare import prepare_schema
+from service.constraints.prepare import prepare_choices, prepare_grammar, prepare_schema
 from service.constraints.spec import ANY_WHITESPACE, OutputKind, OutputSpec
 from service.constraints.thoughts import BehindThoughts
 from service.engine.bitmask import new_bits
@@ -178,6 +179,55 @@ async def test_what_cannot_be_enforced_is_refused(
     with pytest.raises(UnsupportedSchema) as raised:
         await compiler.compile(OutputSpec(kind, source, "the.field"))
     assert (raised.value.param, raised.value.code) == ("the.field", "unsupported_schema")
+
+
+@pytest.mark.parametrize(
+    "named", ["<|im_end|>", "<[{}]>", "<[0-{}]>", "<[7,{}]>", "<[*]>", "<[^999999]>"]
+)
+async def test_a_grammar_that_names_the_end_is_refused(
+    compiler: ConstraintCompiler, named: str
+) -> None:
+    """The answer would end there, with the rest of the grammar to come."""
+    token = named.format(id_of(byte_level(), "<|im_end|>"))
+    form = prepare_grammar(f'start: "a" {token} "b"', param="the.field")
+    with pytest.raises(UnsupportedSchema, match=re.escape(token)) as raised:
+        await compiler.compile(form.spec)
+    assert raised.value.param == "the.field"
+
+
+async def test_other_tokens_may_be_named(compiler: ConstraintCompiler) -> None:
+    end = id_of(byte_level(), "<|im_end|>")
+    for named in ('"<|im_end|>"', f"<[^{end}]>", f"<[{end + 1}]>"):
+        await compiler.compile(prepare_grammar(f'start: "a" {named} "b"', param="p").spec)
+
+
+async def test_a_grammar_that_was_made_for_a_request_is_not_shown(
+    compiler: ConstraintCompiler,
+) -> None:
+    """But one that came in it is."""
+    source = "start: made nowhere\nmade: /a+/"
+    with pytest.raises(UnsupportedSchema) as made:
+        await compiler.compile(OutputSpec(OutputKind.GRAMMAR, source, "tools"))
+    assert made.value.message == 'It cannot be enforced: unknown name: "nowhere"'
+    with pytest.raises(UnsupportedSchema, match="start: made"):
+        await compiler.compile(prepare_grammar(source, param="p").spec)
+
+
+async def test_choices_may_have_any_character(
+    compiler: ConstraintCompiler, small: Tokenizer
+) -> None:
+    choices = ["\x7fz", "\x01", '"\\', "é\n\u2028"]
+    compiled = await compiler.compile(prepare_choices(choices, param="p").spec)
+    for choice in choices:
+        state = compiled.begin()
+        _consume_all(state, small.encode_plain(choice))
+        assert state.is_finished
+
+
+async def test_as_many_choices_as_may_be_are_compiled(compiler: ConstraintCompiler) -> None:
+    choices = [f"{index}." for index in range(MAX_CHOICES)]
+    state = (await compiler.compile(prepare_choices(choices, param="p").spec)).begin()
+    assert state.fill(new_bits(byte_level().get_vocab_size()))
 
 
 async def test_a_named_key_cannot_be_spelled_otherwise(

@@ -81,6 +81,18 @@ async def test_what_would_be_too_long_is_an_error(tmp_path: Path) -> None:
         state.completion()
 
 
+async def test_nothing_of_calls_is_written_into_an_answer(tmp_path: Path) -> None:
+    """However short its strings are, in which marks of calls have room but once."""
+    schema: Json = {
+        "type": "object",
+        "properties": {"s": {"type": "string", "maxLength": 12}},
+        "required": ["s"],
+    }
+    rest = (await _begun(schema, tmp_path)).completion()
+    tokenizer, _ = small_tokenizers(_fresh(tmp_path))["byte-level"]
+    assert json.loads(tokenizer.token_bytes.text_bytes(rest)) == {"s": ""}
+
+
 async def test_a_closed_answer_goes_on_as_before(tmp_path: Path) -> None:
     """What closes it is found out on the side: the output itself may still get its tokens."""
     state = await _begun({"const": [1, 2]}, tmp_path)

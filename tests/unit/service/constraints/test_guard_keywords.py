@@ -16,6 +16,9 @@ DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
 
+OBJECT: dict[str, Json] = {"type": "object"}
+CLOSED: dict[str, Json] = {**OBJECT, "additionalProperties": False}
+
 
 def refusal(schema: Json) -> str:
     with pytest.raises(UnsupportedSchema) as refused:
@@ -70,10 +73,38 @@ ACCEPTED: list[Json] = [
     {"$id": "https://a.example/s", "$ref": "https://a.example/s#/$defs/a", "$defs": {"a": {}}},
     {"type": "object", "properties": {"next": {"$ref": "#"}}},
     {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    {
+        **OBJECT,
+        "allOf": [
+            {"required": ["a"]},
+            {"properties": {"a": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}},
+        ],
+    },
+    {
+        **CLOSED,
+        "properties": {"id": {}},
+        "required": ["id"],
+        "patternProperties": {"^child_": {"$ref": "#"}},
+    },
+    {**CLOSED, "properties": {"a": {"$ref": "#"}, "b": {}}, "minProperties": 1},
+    {
+        "anyOf": [{"type": "integer"}, {"$ref": "#/$defs/sum"}],
+        "$defs": {
+            "sum": {**OBJECT, "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        },
+    },
+    {**CLOSED, "patternProperties": {"^(a|b)$": {}}, "required": ["a"]},
+    {**CLOSED, "patternProperties": {"^a$": {}, "^b+$": {}}, "required": ["a", "b"]},
+    {**CLOSED, "patternProperties": {"^a$": {}}},
+    {**CLOSED, "patternProperties": {"^a$": False}, "required": ["b"], "properties": {"b": {}}},
     {"$defs": {"unused": {"not": {}}}, "type": "string"},
     {"type": "string", "examples": [1], "deprecated": True, "x-order": 3, "nullable": True},
     {"type": "string", "contentEncoding": "base64", "contentSchema": {"not": {}}},
     {"default": {"$ref": "nowhere"}, "title": "t", "discriminator": {"propertyName": "kind"}},
+    {"const": {"$id": "b", "$anchor": "c"}, "$ref": "#c", "$defs": {"d": {"$anchor": "c"}}},
+    {"enum": [1, {"a": {"$id": "b"}}], "default": {"$id": "b"}, "examples": [{"$id": "b"}]},
+    {"properties": {"a": {"properties": {"b": {"enum": [{"$id": "c"}]}}}}},
+    {"type": "array", "items": {"type": "string"}, "uniqueItems": False},
     {"$schema": DRAFT_4, "type": "integer", "minimum": 1, "exclusiveMinimum": True},
     {"$schema": DRAFT_4, "type": "object", "propertyNames": {}, "if": {}, "contains": {}},
     {"$schema": DRAFT_7, "type": "array", "items": [{}, {}], "additionalItems": False},
@@ -164,6 +195,9 @@ REFUSED: list[tuple[str, str | None, Json]] = [
     ("#/items", "$ref", {"items": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}),
     ("#", "$ref", {"$ref": "#/required", "required": ["a"]}),
     ("#/$defs/a", "$id", {"$ref": "#/$defs/a", "$defs": {"a": {"$id": "b"}}}),
+    ("#/properties/enum", "$id", {"properties": {"enum": {"$id": "b"}}}),
+    ("#/default", "$id", {"$ref": "#/default", "default": {"$id": "b"}}),
+    ("#", "$ref", {"$ref": "#a", "default": {"$anchor": "a"}}),
     ("#", "$ref", {"$ref": "#"}),
     ("#/$defs/a", "$ref", {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}),
     ("#/anyOf/0", "$ref", {"anyOf": [{"$ref": "#"}, {"type": "null"}]}),
@@ -182,6 +216,79 @@ REFUSED: list[tuple[str, str | None, Json]] = [
         "#/items",
         None,
         {"type": "array", "items": {"type": "array", "items": {"$ref": "#/items"}, "minItems": 1}},
+    ),
+    ("#", None, {"allOf": [{"required": ["a"]}, {"properties": {"a": {"$ref": "#"}}, **OBJECT}]}),
+    ("#", None, {"allOf": [{"type": "array", "minItems": 1}, {"items": {"$ref": "#"}}]}),
+    ("#", None, {**OBJECT, "patternProperties": {"^a$": {"$ref": "#"}}, "required": ["a"]}),
+    ("#", None, {**OBJECT, "additionalProperties": {"$ref": "#"}, "minProperties": 1}),
+    (
+        "#",
+        None,
+        {
+            **OBJECT,
+            "properties": {"a": {"type": "null"}, "b": {"$ref": "#"}},
+            "required": ["a"],
+            "additionalProperties": False,
+            "minProperties": 2,
+        },
+    ),
+    (
+        "#/items",
+        None,
+        {
+            "items": {"$ref": "#/$defs/both"},
+            "$defs": {
+                "names": {"required": ["x"]},
+                "says": {**OBJECT, "properties": {"x": {"$ref": "#/$defs/both"}}},
+                "both": {"allOf": [{"$ref": "#/$defs/names"}, {"$ref": "#/$defs/says"}]},
+            },
+        },
+    ),
+    (
+        "#/properties/a",
+        None,
+        {
+            "type": ["object", "null"],
+            "properties": {"a": {"$ref": "#", **OBJECT}},
+            "required": ["a"],
+        },
+    ),
+    # Keys that only names have
+    ("#", "patternProperties", {**CLOSED, "patternProperties": {"^a$": {}}, "required": ["a"]}),
+    (
+        "#",
+        "patternProperties",
+        {**CLOSED, "patternProperties": {"^a$": {}}, "properties": {"a": {}}},
+    ),
+    (
+        "#",
+        "patternProperties",
+        {
+            **CLOSED,
+            "patternProperties": {"^(a|bé?)$": {}, "^c$": False, '^"$': {}},
+            "properties": {"a": {}, '"': {}},
+            "required": ["b", "bé"],
+        },
+    ),
+    (
+        "#/allOf/0",
+        "patternProperties",
+        {
+            "allOf": [
+                {**CLOSED, "patternProperties": {"^a$": {}}},
+                {"required": ["a"]},
+            ],
+        },
+    ),
+    (
+        "#",
+        "patternProperties",
+        {
+            **OBJECT,
+            "patternProperties": {"^a$": {}},
+            "required": ["a"],
+            "additionalProperties": {"type": "string", "const": 1},
+        },
     ),
     # Numbers
     ("#", "maximum", {"minimum": 5, "maximum": 4}),
@@ -262,7 +369,20 @@ PATTERNS = {
     "a class in a class": ["[[:alpha:]]", "[a[b]"],
     "an empty class": ["[]", "[^]"],
     "'&&' in a class": ["[a-z&&[^b]]"],
+    "a range from or to": ["[\\w-z]", "[+-\\d]", "[\\d-\\w]", "[ab\\s-.]", "[^a-\\S]"],
     "without its": ["a(", "a)", "[a"],
+    "possessive quantifiers": ["a++a", "\\D++", "a?+", "[a]*+", "a{2}+"],
+    "a repetition of a repetition": ["^a{1000}{1000}$", "a**", "a+?*", "(a{2}){2}{3}"],
+    "spaces in the braces": ["x{ 2 }", "x{2, 3}", "x{2 ,}"],
+    "repetitions in repetitions": [
+        "(a?){500}a{500}",
+        "(?:(?:(?:a{1,100}){1,100}){1,100}){1,100}",
+        "(a|aa){500}",
+        "(a+){252}",
+        "(a?){100}(a?){100}a{200}",
+        "(\\w+,\\w+,){1,1000}",
+        "(a.){1,9999}(?i)(b+ ){1,999}",
+    ],
     "groups 96 deep": ["(" * 97 + ")" * 97],
 }
 
@@ -292,6 +412,20 @@ def test_patterns_that_cannot_be_followed_are_refused_with_the_reason(
         "(?i)abc",
         "[\\w\\-]{1,5}",
         "[^\\]a]",
+        "[\\w-]",
+        "[-\\d]",
+        "[^-\\w]",
+        "[a-z-\\d]",
+        "[+\\-\\d]",
+        "[\\\\-d]",
+        "^[a-z]{1,64}(\\.[a-z]{1,64}){0,8}$",
+        "^[A-Z0-9._%+-]{1,64}@(?:[A-Z0-9-]{1,63}\\.){1,125}[A-Z]{2,63}$",
+        "([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},){1,1000}",
+        "([a-z]{1,20} ){1,1000}",
+        "(ab|cd){1,1000}",
+        "(\\w+\\s?){1,60}",
+        "a{2}?b+?c??(d*)*",
+        "a{}\\{ 2 \\}[{ 2 }]",
     ],
 )
 def test_what_only_looks_like_it_passes(pattern: str) -> None:

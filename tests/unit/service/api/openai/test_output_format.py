@@ -140,6 +140,19 @@ async def test_what_only_compiling_finds_out_is_refused_too(
     assert (reply.status, reply.json()["error"]["code"]) == (400, "unsupported_schema")
 
 
+async def test_the_tool_that_cannot_be_compiled_is_named(app: Litestar, model: FakeModel) -> None:
+    model.uncompilable = "unheard"
+    parameters = {"type": "object", "properties": {"unheard": {"type": "string"}}}
+    tools = [
+        {"type": "function", "function": {"name": "heard"}},
+        {"type": "function", "function": {"name": "odd", "parameters": parameters}},
+    ]
+    error = (await post_json(app, ENDPOINTS[0][0], {**CHAT, "tools": tools})).json()["error"]
+    assert error["code"] == "unsupported_schema"
+    assert error["message"] == "The function 'odd': No."
+    assert error["param"] == "tools[1].function.parameters"
+
+
 async def test_not_strict_takes_one_of_for_any_of(app: Litestar, model: FakeModel) -> None:
     schema = {"oneOf": [{"type": "integer"}, {"type": "number"}]}
     ask = {**CHAT, "response_format": _json_schema(schema=schema, strict=False)}
