@@ -8,7 +8,7 @@ the places of that value's properties and items.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from service.constraints.graph import Node
@@ -28,6 +28,8 @@ _OWN = (SHAPES.keys() | {"const", "additionalItems"}) - {"$ref", "allOf", "anyOf
 Place: TypeAlias = tuple[Node, ...]
 """Each schema once, in the order of the document."""
 
+PartsOf: TypeAlias = Callable[[Sequence[Node]], Iterator[Place]]
+
 
 def combines(node: Node) -> bool:
     """Whether a value of it, or a part of that, has to meet several schemas."""
@@ -45,28 +47,44 @@ def has_own(node: Node, *, besides: Collection[str] = ()) -> bool:
 def check_places(order: Iterable[Node], root: Node) -> set[int]:
     """The common multiples of divisors that meet in a place. `order` has each node after those
     that apply to the same value. Raises SchemaProblem."""
-    places = _Places(order)
-    seen: set[frozenset[Node]] = set()
-    stack: list[Place] = [(root,)]
-    while stack:
-        place = stack.pop()
-        if frozenset(place) not in seen:
-            seen.add(frozenset(place))
-            stack += places.following(place)
+    places = Places(order)
+    for _ in places.walk(root):
+        pass
     return places.multiples
 
 
-class _Places:
-    def __init__(self, order: Iterable[Node]) -> None:
+class Places:
+    """`order` as `check_places` has it. The methods raise SchemaProblem for what adds up to too
+    much.
+
+    `multiples` and `met_with_others`, the schemas of values to which others that say something of
+    them apply as well, are complete at the end of a walk.
+    """
+
+    def __init__(self, order: Iterable[Node], parts: PartsOf | None = None) -> None:
+        """`parts` are the places of the parts of a value to which some schemas apply."""
         self._num_alternatives: dict[Node, int] = {}
+        self._parts = possible_parts if parts is None else parts
         self._work = 0
         self.multiples: set[int] = set()
+        self.met_with_others: set[Node] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
-    def following(self, place: Place) -> Iterator[Place]:
+    def walk(self, root: Node) -> Iterator[Place]:
+        """Every place, once."""
+        seen: set[frozenset[Node]] = set()
+        stack: list[Place] = [(root,)]
+        while stack:
+            place = stack.pop()
+            if frozenset(place) not in seen:
+                seen.add(frozenset(place))
+                yield place
+                stack += self._following(place)
+
+    def _following(self, place: Place) -> Iterator[Place]:
         """The places of a value's parts, or those that one of its schemas only passes on to."""
-        passed_on = _passed_on(place)
+        passed_on = schemas_passed_on(place)
         if passed_on:
             yield from ((node,) for node in passed_on)
             return
@@ -77,7 +95,8 @@ class _Places:
             self._check_multiples(schemas)
             if len(schemas) > 1:
                 check_range([node.keywords for node in schemas], schemas[-1].trail)
-            for part in _parts(schemas):
+                self._gather_met(schemas)
+            for part in self._parts(schemas):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:
                     yield part
@@ -114,6 +133,10 @@ class _Places:
             self._spend(len(schemas) * len(group), group[0].trail)
             stack += [([option], [*others], {**schemas}) for option in group]
 
+    def _gather_met(self, schemas: Sequence[Node]) -> None:
+        if sum(has_own(node, besides={"type"}) for node in schemas) > 1:
+            self.met_with_others.update(schemas)
+
     def _check_multiples(self, schemas: Sequence[Node]) -> None:
         divided = [node for node in schemas if "multipleOf" in node.keywords]
         if len(divided) > 1:
@@ -127,7 +150,7 @@ class _Places:
             raise SchemaProblem(trail, None, "too many schemas apply to the same values")
 
 
-def _passed_on(place: Place) -> list[Node]:
+def schemas_passed_on(place: Place) -> list[Node]:
     """The schemas that a place's only one stands for, if it adds nothing to them."""
     (node, *others) = place
     if others or has_own(node):
@@ -161,16 +184,16 @@ def _check_patterns(schemas: Sequence[Node]) -> None:
             raise unenforceable(node.trail, "patternProperties", detail)
 
 
-def _parts(schemas: Sequence[Node]) -> Iterator[Place]:
+def possible_parts(schemas: Sequence[Node]) -> Iterator[Place]:
     """The schemas for each property and item that any of them speaks of."""
     for name in dict.fromkeys(name for node in schemas for name in node.properties):
-        yield _place(part for node in schemas for part in _of_property(node, name))
+        yield place_of(part for node in schemas for part in _of_property(node, name))
     for pattern in dict.fromkeys(pattern for node in schemas for pattern in node.patterns):
-        yield _place(node.patterns.get(pattern, node.additional) for node in schemas)
-    yield _place(node.additional for node in schemas)
+        yield place_of(node.patterns.get(pattern, node.additional) for node in schemas)
+    yield place_of(node.additional for node in schemas)
     for index in range(max(len(node.prefix) for node in schemas)):
-        yield _place(_item(node, index) for node in schemas)
-    yield _place(node.items for node in schemas)
+        yield place_of(item_of(node, index) for node in schemas)
+    yield place_of(node.items for node in schemas)
 
 
 def _of_property(node: Node, name: str) -> Iterator[Node]:
@@ -182,11 +205,11 @@ def _of_property(node: Node, name: str) -> Iterator[Node]:
     yield from node.patterns.values()
 
 
-def _item(node: Node, index: int) -> Node | None:
+def item_of(node: Node, index: int) -> Node | None:
     return node.prefix[index] if index < len(node.prefix) else node.items
 
 
-def _place(nodes: Iterable[Node | None]) -> Place:
+def place_of(nodes: Iterable[Node | None]) -> Place:
     return tuple(dict.fromkeys(node for node in nodes if node is not None))
 
 

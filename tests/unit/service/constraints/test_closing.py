@@ -32,6 +32,19 @@ UNCHANGED: dict[str, Json] = {
         "allOf": [{"$ref": "#/$defs/a"}, {"required": ["b"]}],
         "$defs": {"a": NAMED},
     },
+    "below a property that the schema referred to has too": {
+        "$ref": "#/$defs/base",
+        "properties": {"x": {"properties": {"b": {}}, "required": ["b"]}},
+        "$defs": {"base": {"properties": {"x": NAMED}, "required": ["x"]}},
+    },
+    "below a property that an allOf has too": {
+        "allOf": [{"additionalProperties": NAMED}],
+        "properties": {"x": {"properties": {"b": {}}}},
+    },
+    "below a property whose name a pattern matches": {
+        "properties": {"x": NAMED},
+        "patternProperties": {"^x": {"properties": {"b": {}}}},
+    },
     "a literal that looks like it": {"const": {"properties": {"a": {}}}},
     "of another type": {"type": "string", "properties": {"a": {}}},
 }
@@ -58,6 +71,10 @@ CLOSING: dict[str, tuple[Json, Json]] = {
     "referred to": (
         {"$ref": "#/$defs/a", "$defs": {"a": NAMED}},
         {"$ref": "#/$defs/a", "$defs": {"a": CLOSED}},
+    ),
+    "below a property that others only require": (
+        {"properties": {"x": NAMED}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]},
+        {"properties": {"x": CLOSED}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]},
     ),
     "a property of that name": (
         {"type": "object", "properties": {"properties": NAMED}},
