@@ -18,7 +18,7 @@ from service.dialogue.prompt import ChatPrompt
 from service.dialogue.tools.either import CallsOrContent
 from service.dialogue.tools.format import CallParser
 from service.dialogue.tools.tool import NO_PARAMETERS, Tool, ToolUse
-from service.errors import RequestError, UnsupportedParameter, UnsupportedSchema
+from service.errors import RequestError, UnsupportedParameter
 from service.options import CallForm, OutputForm
 
 MAX_TOOLS = 128
@@ -101,12 +101,7 @@ async def answer_forms(
             "Beside tools that may be called an answer can be held to JSON only.",
             param=form.spec.param,
         )
-    try:
-        return await _compiled(prepared, form, model, prompt, completes=bool(completes))
-    except UnsupportedSchema:
-        if form.looser is None:
-            raise
-        return await _compiled(prepared, form.looser, model, prompt, completes=bool(completes))
+    return await _compiled(prepared, form, model, prompt, completes=bool(completes))
 
 
 async def _compiled(

@@ -17,7 +17,8 @@ MAX_REFERENCES_DEEP = 200
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One schema. `true` and `false` are schemas without keywords.
+    """One schema. `true` and `false` are schemas without keywords; no value is valid under one
+    that `is_false`.
 
     `ref`, `all_of` and the alternatives in `groups` apply to the same value as the schema itself,
     the others to parts of that value.
@@ -33,6 +34,7 @@ class Node:
     additional: Node | None = None
     prefix: list[Node] = field(default_factory=list)
     items: Node | None = None
+    is_false: bool = False
 
     def in_place(self) -> Iterator[Node]:
         if self.ref is not None:
@@ -99,7 +101,7 @@ class GraphBuilder:
 
     def _node(self, trail: Trail, schema: Json) -> Node:
         if not isinstance(schema, dict):
-            return Node(trail, {})
+            return Node(trail, {}, is_false=schema is False)
         node = self._nodes.get(id(schema))
         if node is None:
             node = self._nodes[id(schema)] = Node(trail, schema)

@@ -2,8 +2,8 @@
 
 A compilation cannot be interrupted, and some schemas take it minutes, gigabytes or the process's
 stack. What is checked here is that none of those is among them; what only a compilation can tell,
-such as whether the alternatives of a `oneOf` exclude each other, is left to it. All is linear in
-the size of what is checked, or bounded.
+such as whether any text matches two patterns, is left to it. All is linear in the size of what is
+checked, or bounded.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
 from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder
+from service.constraints.exclusion import overlaps_in
 from service.constraints.guard import check_nodes
 from service.constraints.json_types import Json
 from service.constraints.problem import (
@@ -17,6 +17,7 @@ from service.constraints.problem import (
     keys_of,
     pointer_of,
 )
+from service.constraints.rewriting import rewritten
 from service.errors import UnsupportedSchema
 
 MAX_RELAXED = 32
@@ -37,32 +38,30 @@ def relax_schema(schema: Json, *, param: str) -> tuple[Json, Sequence[str]]:
     return relaxation.schema, relaxation.pointers
 
 
-def pointers_of(keyword: str, schema: Json) -> Sequence[str]:
-    """Where a schema that has passed the guard has that keyword."""
-    nodes = GraphBuilder(read_document(schema)).build()
-    return [pointer_of((node.trail, keyword)) for node in nodes if keyword in node.keywords]
+def settle_one_of(schema: Json, *, param: str, may_overlap: bool) -> tuple[Json, Sequence[str]]:
+    """A schema that the guard has let pass, in which the alternatives of each `oneOf` exclude each
+    other; and the JSON pointers of those that have become an `anyOf`, since theirs may not.
+
+    Raises UnsupportedSchema if there would be any, unless they `may_overlap`.
+    """
+    try:
+        overlaps = overlaps_in(schema)
+        if overlaps and not may_overlap:
+            raise overlaps[0].problem()
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+    if not overlaps:
+        return schema, ()
+    nodes = [overlap.node for overlap in overlaps]
+    pointers = [pointer_of((node.trail, "oneOf")) for node in nodes]
+    return rewritten(schema, {id(node.keywords): _coerce for node in nodes}), pointers
 
 
-def one_of_as_any_of(schema: Json) -> Json:
-    """A schema that has passed the guard with each `oneOf` taken for an `anyOf`."""
-    nodes = GraphBuilder(read_document(schema)).build()
-    return _coerced(schema, {id(node.keywords) for node in nodes if "oneOf" in node.keywords})
-
-
-def _coerced(value: Json, coerced: Collection[int]) -> Json:
-    """`coerced` are the identities of the schemas with a `oneOf`; what else has that name, such
-    as a property or part of a constant, stays."""
-    if isinstance(value, list):
-        return [_coerced(item, coerced) for item in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _coerced(item, coerced) for key, item in value.items()}
-    if id(value) in coerced:
-        alternatives: Json = {"anyOf": copy.pop("oneOf")}
-        met = copy.get("allOf", [])
-        assert isinstance(met, list), "the guard knows its shape"
-        copy["allOf"] = [*met, alternatives]
-    return copy
+def _coerce(keywords: dict[str, Json]) -> None:
+    alternatives: Json = {"anyOf": keywords.pop("oneOf")}
+    met = keywords.get("allOf", [])
+    assert isinstance(met, list), "the guard knows its shape"
+    keywords["allOf"] = [*met, alternatives]
 
 
 @dataclass(slots=True)

@@ -30,6 +30,5 @@ class OutputSpec:
     source: str
     param: str
     whitespace: str | None = None
-    coerces_one_of: bool = False
     may_be_empty: bool = False
     behind: str | None = None
