@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from service.constraints.closing import close_objects
+from service.constraints.formats import with_exact_formats
 from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
 from service.constraints.json_types import Json
 from service.constraints.relaxing import relax_schema, settle_one_of
@@ -64,7 +65,8 @@ def prepare_schema(
         check_schema(schema, param=param)
     may_overlap = coerces_one_of or options.relaxes
     schema, overlapping = settle_one_of(schema, param=param, may_overlap=may_overlap)
-    enforced = schema if options.keeps_open else close_objects(schema)
+    closed = schema if options.keeps_open else close_objects(schema)
+    enforced = with_exact_formats(closed)
     source = msgspec.json.encode(enforced).decode()
     spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace)
     # What is enforced is narrower; that it is, is not taken for granted.
