@@ -13,7 +13,7 @@ from service.constraints.json_types import Json
 from service.constraints.keywords import IN_PLACE
 from service.constraints.places import Places, combines
 from service.constraints.references import in_place_order
-from service.constraints.rewriting import rewritten
+from service.constraints.rewriting import Changes
 from service.constraints.shapes import admits
 
 _SPEAKING = (IN_PLACE - {"const", "enum"}) | {
@@ -25,24 +25,23 @@ _SPEAKING = (IN_PLACE - {"const", "enum"}) | {
 """Keywords with which a schema says something of properties beside those that it names."""
 
 
-def close_objects(schema: Json) -> Json:
-    """A copy of a schema that the guard has let pass, with `additionalProperties: false` added.
+def closing(schema: Json) -> Changes:
+    """What adds `additionalProperties: false` to a schema that the guard has let pass.
 
     It is added to schemas with `properties` that require none but those, and have no
     `additionalProperties`, `patternProperties`, number of properties, `$ref` or combination of
     schemas; but to none whose values must meet another schema too, which may name more.
 
-    What is valid under the copy is valid under the schema, if the alternatives of each `oneOf`
-    exclude each other in the schema as it is.
+    What is valid then is valid under the schema as it is, if the alternatives of each `oneOf`
+    exclude each other in that.
     """
     nodes = GraphBuilder(read_document(schema)).build()
     met_with_others = _met_with_others(nodes)
-    closed = {
+    return {
         id(node.keywords): _close
         for node in nodes
         if node not in met_with_others and _names_all_it_requires(node)
     }
-    return rewritten(schema, closed)
 
 
 def _close(keywords: dict[str, Json]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder
 from service.constraints.json_types import Json
-from service.constraints.rewriting import rewritten
+from service.constraints.rewriting import Changes
 from service.constraints.shapes import admits
 
 _YEAR = "(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
@@ -56,15 +56,14 @@ _PATTERNS: Mapping[str, str] = {
 }
 
 
-def with_exact_formats(schema: Json) -> Json:
-    """A copy of a schema that the guard has let pass, with patterns for such formats."""
+def exact_formats(schema: Json) -> Changes:
+    """What puts patterns for such formats in a schema that the guard has let pass."""
     nodes = GraphBuilder(read_document(schema)).build()
-    changed = {
+    return {
         id(node.keywords): _change
         for node in nodes
         if node.keywords.get("format") in _PATTERNS and admits(node.keywords, "string")
     }
-    return rewritten(schema, changed) if changed else schema
 
 
 def _change(keywords: dict[str, Json]) -> None:

@@ -20,6 +20,14 @@ from service.constraints.references import check_ends, in_place_order
 from service.errors import UnsupportedSchema
 
 
+def check_document(schema: Json, *, param: str) -> None:
+    """Raises UnsupportedSchema for what is no schema, too large, too deep or of no known draft."""
+    try:
+        read_document(schema)
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+
+
 def check_schema(schema: Json, *, param: str) -> None:
     """Raises UnsupportedSchema, which names where in the schema what cannot be enforced.
 

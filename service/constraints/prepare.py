@@ -7,11 +7,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.constraints.closing import close_objects
-from service.constraints.formats import with_exact_formats
-from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
+from service.constraints.closing import closing
+from service.constraints.formats import exact_formats
+from service.constraints.guard import (
+    check_choices,
+    check_document,
+    check_grammar,
+    check_regex,
+    check_schema,
+)
 from service.constraints.json_types import Json
-from service.constraints.relaxing import relax_schema, settle_one_of
+from service.constraints.relaxing import coercing, relax_schema
+from service.constraints.rewriting import Changes, rewritten
+from service.constraints.siblings import without_siblings
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 
@@ -58,20 +66,24 @@ def prepare_schema(
 
     Raises UnsupportedSchema.
     """
+    check_document(schema, param=param)
+    schema = without_siblings(schema)
     relaxed: Sequence[str] = ()
     if options.relaxes:
         schema, relaxed = relax_schema(schema, param=param)
     else:
         check_schema(schema, param=param)
     may_overlap = coerces_one_of or options.relaxes
-    schema, overlapping = settle_one_of(schema, param=param, may_overlap=may_overlap)
-    closed = schema if options.keeps_open else close_objects(schema)
-    enforced = with_exact_formats(closed)
+    coerced, overlapping = coercing(schema, param=param, may_overlap=may_overlap)
+    closed: Changes = {} if options.keeps_open else closing(schema)
+    enforced = rewritten(schema, coerced, closed, exact_formats(schema))
     source = msgspec.json.encode(enforced).decode()
     spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace)
-    # What is enforced is narrower; that it is, is not taken for granted.
-    checked = [enforced] if enforced == schema else [enforced, schema]
-    return PreparedForm(spec, lambda text: validate_text(text, *checked), [*relaxed, *overlapping])
+    # What is enforced is narrower than what was given; that it is, is not taken for granted.
+    given = rewritten(schema, coerced)
+    checked = [enforced] if enforced == given else [enforced, given]
+    relaxed = [*relaxed, *overlapping]
+    return PreparedForm(spec, lambda text: validate_text(text, *checked), relaxed)
 
 
 def prepare_regex(pattern: str, *, param: str) -> PreparedForm:

@@ -17,7 +17,7 @@ from service.constraints.problem import (
     keys_of,
     pointer_of,
 )
-from service.constraints.rewriting import rewritten
+from service.constraints.rewriting import Changes
 from service.errors import UnsupportedSchema
 
 MAX_RELAXED = 32
@@ -38,11 +38,11 @@ def relax_schema(schema: Json, *, param: str) -> tuple[Json, Sequence[str]]:
     return relaxation.schema, relaxation.pointers
 
 
-def settle_one_of(schema: Json, *, param: str, may_overlap: bool) -> tuple[Json, Sequence[str]]:
-    """A schema that the guard has let pass, in which the alternatives of each `oneOf` exclude each
-    other; and the JSON pointers of those that have become an `anyOf`, since theirs may not.
+def coercing(schema: Json, *, param: str, may_overlap: bool) -> tuple[Changes, Sequence[str]]:
+    """What makes an `anyOf` of each `oneOf` whose alternatives may not exclude each other, in a
+    schema that the guard has let pass; and the JSON pointers of those.
 
-    Raises UnsupportedSchema if there would be any, unless they `may_overlap`.
+    Raises UnsupportedSchema if there are any, unless they `may_overlap`.
     """
     try:
         overlaps = overlaps_in(schema)
@@ -50,11 +50,9 @@ def settle_one_of(schema: Json, *, param: str, may_overlap: bool) -> tuple[Json,
             raise overlaps[0].problem()
     except SchemaProblem as problem:
         raise UnsupportedSchema(str(problem), param=param) from None
-    if not overlaps:
-        return schema, ()
     nodes = [overlap.node for overlap in overlaps]
     pointers = [pointer_of((node.trail, "oneOf")) for node in nodes]
-    return rewritten(schema, {id(node.keywords): _coerce for node in nodes}), pointers
+    return {id(node.keywords): _coerce for node in nodes}, pointers
 
 
 def _coerce(keywords: dict[str, Json]) -> None:

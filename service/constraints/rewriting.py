@@ -7,21 +7,21 @@ from typing import TypeAlias
 
 from service.constraints.json_types import Json
 
-Change: TypeAlias = Callable[[dict[str, Json]], None]
+Changes: TypeAlias = Mapping[int, Callable[[dict[str, Json]], None]]
+"""By the identity of what is changed: what only looks like a schema, such as part of a constant,
+stays."""
 
 
-def rewritten(value: Json, changes: Mapping[int, Change]) -> Json:
-    """A copy of a schema that the guard has let pass. `changes` are made in the copies of those
-    parts of it whose identities are the keys, from the inside out.
-
-    By identity, for what only looks like a schema, such as part of a constant, stays.
-    """
+def rewritten(value: Json, *changes: Changes) -> Json:
+    """A copy, as deep as the guard lets schemas be. What changes a part is given its copy, in which
+    all parts of that are changed already."""
     if isinstance(value, list):
-        return [rewritten(item, changes) for item in value]
+        return [rewritten(item, *changes) for item in value]
     if not isinstance(value, dict):
         return value
-    copy = {key: rewritten(item, changes) for key, item in value.items()}
-    change = changes.get(id(value))
-    if change is not None:
-        change(copy)
+    copy = {key: rewritten(item, *changes) for key, item in value.items()}
+    for each in changes:
+        change = each.get(id(value))
+        if change is not None:
+            change(copy)
     return copy

@@ -51,6 +51,8 @@ def _invalid(value: Json, schema: Json) -> str | None:
         return "nested too deep to be checked"
     except ValueError:  # of an error's message, which writes out what is invalid
         return "a number of thousands of digits is invalid"
+    except Exception as error:  # noqa: BLE001  what cannot be checked must not count as valid
+        return f"it cannot be checked: {error!r}"[:_MAX_REASON_LENGTH]
     return None if error is None else f"{error.json_path}: {error.message}"[:_MAX_REASON_LENGTH]
 
 

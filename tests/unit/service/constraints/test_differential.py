@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from service.constraints.closing import close_objects
+from service.constraints.closing import closing
 from service.constraints.guard import check_schema
 from service.constraints.json_types import Json
-from service.constraints.relaxing import settle_one_of
+from service.constraints.relaxing import coercing
+from service.constraints.rewriting import rewritten
 from service.constraints.validation import validate_text
 from service.errors import UnsupportedSchema
 from tests.unit.service.constraints.schemas import numbers, schemas
@@ -43,10 +44,10 @@ def test_random_walks_through_random_schemas_validate() -> None:
     def check(schema: Json) -> None:
         try:
             check_schema(schema, param="p")
-            settled, _ = settle_one_of(schema, param="p", may_overlap=False)
+            coercing(schema, param="p", may_overlap=False)
         except UnsupportedSchema:
             return
-        for each in (settled, close_objects(settled)):
+        for each in (schema, rewritten(schema, closing(schema))):
             happened.update(_walk(walker, each, schema))
 
     check()

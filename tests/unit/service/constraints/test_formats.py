@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from service.constraints.document import MAX_BYTES
 from service.constraints.json_types import Json
 from service.constraints.prepare import PreparedForm, prepare_schema
 from tests.unit.service.constraints.walks import Walker, allows, walk
@@ -137,3 +138,12 @@ def test_what_is_no_format_of_strings_stays() -> None:
     assert source["properties"] == schema["properties"]  # type: ignore[index,call-overload]
     number: Json = {"type": "integer", "format": "date"}
     assert json.loads(prepare_schema(number, param="p").spec.source) == number
+
+
+def test_a_schema_that_is_too_large_with_patterns_in_it_is_not_refused_for_them() -> None:
+    dates: Json = {f"d{index}": {"type": "string", "format": "date"} for index in range(1500)}
+    schema: Json = {"type": "object", "properties": dates, "description": "x" * (150 << 10)}
+    form = prepare_schema(schema, param="p")
+    assert len(form.spec.source) > MAX_BYTES
+    assert form.check is not None
+    assert form.check('{"d7": "2024-02-29"}') is None
