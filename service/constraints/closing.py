@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder, Node
+from service.constraints.graph import Node
 from service.constraints.json_types import Json
 from service.constraints.keywords import IN_PLACE
 from service.constraints.places import Places, combines
@@ -25,8 +24,9 @@ _SPEAKING = (IN_PLACE - {"const", "enum"}) | {
 """Keywords with which a schema says something of properties beside those that it names."""
 
 
-def closing(schema: Json) -> Changes:
-    """What adds `additionalProperties: false` to a schema that the guard has let pass.
+def closing(nodes: Sequence[Node]) -> Changes:
+    """What adds `additionalProperties: false` to a schema that the guard has let pass. `nodes` are
+    all that are in it, the root first.
 
     It is added to schemas with `properties` that require none but those, and have no
     `additionalProperties`, `patternProperties`, number of properties, `$ref` or combination of
@@ -35,7 +35,6 @@ def closing(schema: Json) -> Changes:
     What is valid then is valid under the schema as it is, if the alternatives of each `oneOf`
     exclude each other in that.
     """
-    nodes = GraphBuilder(read_document(schema)).build()
     met_with_others = _met_with_others(nodes)
     return {
         id(node.keywords): _close

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from service.constraints.document import Document, read_document
+from service.constraints.drafts import Draft
 from service.constraints.emptiness import Prover, applying, certain_parts
-from service.constraints.graph import GraphBuilder, Node
-from service.constraints.json_types import Json
+from service.constraints.graph import Node
 from service.constraints.places import Place, Places, schemas_passed_on
 from service.constraints.problem import Unenforceable, unenforceable
 from service.constraints.references import in_place_order
@@ -41,21 +40,20 @@ class Overlap:
         return unenforceable(self.node.trail, "oneOf", f"{detail}; {_MENDING}")
 
 
-def overlaps_in(schema: Json) -> Sequence[Overlap]:
-    """At most one for each `oneOf` of a schema that the guard has let pass, in its order.
+def overlaps_in(nodes: Sequence[Node], draft: Draft) -> Sequence[Overlap]:
+    """At most one for each `oneOf` of a schema that the guard has let pass, in its order. `nodes`
+    are all that are in it, the root first.
 
     Raises SchemaProblem where too many schemas apply to the same values.
     """
-    document = read_document(schema)
-    nodes = GraphBuilder(document).build()
     if not any("oneOf" in node.keywords for node in nodes):
         return []
-    found = _found(document, nodes)
+    found = _found(nodes, draft)
     return [found[node] for node in nodes if node in found]
 
 
-def _found(document: Document, nodes: Sequence[Node]) -> dict[Node, Overlap]:
-    prover = Prover(document.draft)
+def _found(nodes: Sequence[Node], draft: Draft) -> dict[Node, Overlap]:
+    prover = Prover(draft)
     found: dict[Node, Overlap] = {}
     for place in Places(in_place_order(nodes), certain_parts).walk(nodes[0]):
         for node, context in _one_ofs(place):

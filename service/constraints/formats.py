@@ -6,10 +6,9 @@ durations of any number of years, which nobody who reads them has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder
+from service.constraints.graph import Node
 from service.constraints.json_types import Json
 from service.constraints.rewriting import Changes
 from service.constraints.shapes import admits
@@ -56,9 +55,9 @@ _PATTERNS: Mapping[str, str] = {
 }
 
 
-def exact_formats(schema: Json) -> Changes:
-    """What puts patterns for such formats in a schema that the guard has let pass."""
-    nodes = GraphBuilder(read_document(schema)).build()
+def exact_formats(nodes: Iterable[Node]) -> Changes:
+    """What puts patterns for such formats in a schema that the guard has let pass, and all of
+    whose schemas are `nodes`."""
     return {
         id(node.keywords): _change
         for node in nodes

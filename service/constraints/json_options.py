@@ -17,7 +17,7 @@ def json_options(*, whitespace: str | None) -> JsonCompileOptions:
     space behind commas and colons, as models write JSON most often: without that space SmolLM2
     loses its way and goes on for ever."""
     options: JsonCompileOptions = {
-        # Whether the alternatives exclude each other is known before; it tells that of fewer.
+        # That alternatives exclude each other has been proven before, of more than it could.
         "coerce_one_of": True,
         "json_allowed_escapes": _ESCAPES,
     }

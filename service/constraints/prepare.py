@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import msgspec
 
 from service.constraints.closing import closing
+from service.constraints.document import read_document
 from service.constraints.formats import exact_formats
+from service.constraints.graph import GraphBuilder
 from service.constraints.guard import (
     check_choices,
-    check_document,
     check_grammar,
     check_regex,
     check_schema,
@@ -66,17 +67,18 @@ def prepare_schema(
 
     Raises UnsupportedSchema.
     """
-    check_document(schema, param=param)
-    schema = without_siblings(schema)
+    schema = without_siblings(schema, param=param)
     relaxed: Sequence[str] = ()
     if options.relaxes:
         schema, relaxed = relax_schema(schema, param=param)
     else:
         check_schema(schema, param=param)
     may_overlap = coerces_one_of or options.relaxes
-    coerced, overlapping = coercing(schema, param=param, may_overlap=may_overlap)
-    closed: Changes = {} if options.keeps_open else closing(schema)
-    enforced = rewritten(schema, coerced, closed, exact_formats(schema))
+    document = read_document(schema)
+    nodes = GraphBuilder(document).build()
+    coerced, overlapping = coercing(nodes, document.draft, param=param, may_overlap=may_overlap)
+    closed: Changes = {} if options.keeps_open else closing(nodes)
+    enforced = rewritten(schema, coerced, closed, exact_formats(nodes))
     source = msgspec.json.encode(enforced).decode()
     spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace)
     # What is enforced is narrower than what was given; that it is, is not taken for granted.

@@ -7,7 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from service.constraints.document import read_document
+from service.constraints.drafts import Draft
 from service.constraints.exclusion import overlaps_in
+from service.constraints.graph import Node
 from service.constraints.guard import check_nodes
 from service.constraints.json_types import Json
 from service.constraints.problem import (
@@ -38,21 +40,23 @@ def relax_schema(schema: Json, *, param: str) -> tuple[Json, Sequence[str]]:
     return relaxation.schema, relaxation.pointers
 
 
-def coercing(schema: Json, *, param: str, may_overlap: bool) -> tuple[Changes, Sequence[str]]:
+def coercing(
+    nodes: Sequence[Node], draft: Draft, *, param: str, may_overlap: bool
+) -> tuple[Changes, Sequence[str]]:
     """What makes an `anyOf` of each `oneOf` whose alternatives may not exclude each other, in a
-    schema that the guard has let pass; and the JSON pointers of those.
+    schema that the guard has let pass; and the JSON pointers of those. `nodes` are all that are in
+    it, the root first.
 
     Raises UnsupportedSchema if there are any, unless they `may_overlap`.
     """
     try:
-        overlaps = overlaps_in(schema)
+        overlaps = overlaps_in(nodes, draft)
         if overlaps and not may_overlap:
             raise overlaps[0].problem()
     except SchemaProblem as problem:
         raise UnsupportedSchema(str(problem), param=param) from None
-    nodes = [overlap.node for overlap in overlaps]
-    pointers = [pointer_of((node.trail, "oneOf")) for node in nodes]
-    return {id(node.keywords): _coerce for node in nodes}, pointers
+    pointers = [pointer_of((overlap.node.trail, "oneOf")) for overlap in overlaps]
+    return {id(overlap.node.keywords): _coerce for overlap in overlaps}, pointers
 
 
 def _coerce(keywords: dict[str, Json]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.constraints.drafts import draft_of
+from service.constraints.guard import check_document
 from service.constraints.json_types import Json
 
 _KEPT = frozenset({"$ref", "$schema", "$defs", "definitions"})
@@ -12,11 +13,18 @@ _OF_SCHEMAS = frozenset({"$defs", "definitions", "dependencies", "patternPropert
 _OF_VALUES = frozenset({"const", "default", "enum", "examples"})
 
 
-def without_siblings(schema: Json) -> Json:
-    """A schema, no deeper than the guard lets them be, without what its draft ignores and the
-    compiler would enforce. References into that point to nothing then."""
+def without_siblings(schema: Json, *, param: str) -> Json:
+    """A schema without what its draft ignores, which the compiler would enforce. References into
+    that point to nothing then.
+
+    Raises UnsupportedSchema for what is too large or too deep for one; `param` is the request's
+    field that holds it.
+    """
     draft = draft_of(schema)
-    return schema if draft is None or draft.heeds_siblings else _without(schema)
+    if draft is None or draft.heeds_siblings:
+        return schema
+    check_document(schema, param=param)
+    return _without(schema)
 
 
 def _without(schema: Json) -> Json:

@@ -20,9 +20,8 @@ class OutputSpec:
     """`source` is the JSON of a schema, a regular expression, or a grammar in Lark's syntax.
 
     Between the tokens of JSON may stand what the pattern `whitespace` matches; without one there
-    is a space behind commas and colons, and nothing else. With `coerces_one_of` an answer may
-    match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
-    `may_be_empty`: no output at all is one. `behind` is a grammar of what comes before all that.
+    is a space behind commas and colons, and nothing else. `may_be_empty`: no output at all is one.
+    `behind` is a grammar of what comes before all that.
     `param` is the request's field that errors name.
     """
 

@@ -7,6 +7,8 @@ import copy
 import pytest
 
 from service.constraints.closing import closing
+from service.constraints.document import read_document
+from service.constraints.graph import GraphBuilder
 from service.constraints.json_types import Json
 from service.constraints.rewriting import rewritten
 
@@ -52,7 +54,7 @@ UNCHANGED: dict[str, Json] = {
 
 
 def closed(schema: Json) -> Json:
-    return rewritten(schema, closing(schema))
+    return rewritten(schema, closing(GraphBuilder(read_document(schema)).build()))
 
 
 @pytest.mark.parametrize("name", UNCHANGED)

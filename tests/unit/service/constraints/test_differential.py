@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.constraints.closing import closing
+from service.constraints.document import read_document
+from service.constraints.graph import GraphBuilder
 from service.constraints.guard import check_schema
 from service.constraints.json_types import Json
 from service.constraints.relaxing import coercing
@@ -44,10 +46,12 @@ def test_random_walks_through_random_schemas_validate() -> None:
     def check(schema: Json) -> None:
         try:
             check_schema(schema, param="p")
-            coercing(schema, param="p", may_overlap=False)
+            document = read_document(schema)
+            nodes = GraphBuilder(document).build()
+            coercing(nodes, document.draft, param="p", may_overlap=False)
         except UnsupportedSchema:
             return
-        for each in (schema, rewritten(schema, closing(schema))):
+        for each in (schema, rewritten(schema, closing(nodes))):
             happened.update(_walk(walker, each, schema))
 
     check()
