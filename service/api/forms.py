@@ -11,7 +11,7 @@ from service.api.facade import Model
 from service.api.work import aside_if_large
 from service.constraints.json_types import Json
 from service.constraints.prepare import DEFAULT_OPTIONS, PreparedForm, SchemaOptions, prepare_schema
-from service.errors import RequestError, UnsupportedSchema
+from service.errors import RequestError
 from service.options import OutputForm
 
 ANY_OBJECT = b'{"type":"object"}'
@@ -43,13 +43,7 @@ class AskedForm:
         Raises UnsupportedSchema for what cannot be enforced, and what `Model.compile` does.
         """
         form = await self.prepared(model)
-        try:
-            constraint = await model.compile(replace(form.spec, behind=behind))
-        except UnsupportedSchema:
-            if form.looser is None:
-                raise
-            form = form.looser
-            constraint = await model.compile(replace(form.spec, behind=behind))
+        constraint = await model.compile(replace(form.spec, behind=behind))
         return OutputForm(constraint, form.check, completes, form.relaxed)
 
 

@@ -104,12 +104,7 @@ async def answer_forms(
             "Beside tools that may be called an answer can be held to JSON only.",
             param=form.spec.param,
         )
-    try:
-        return await _compiled(prepared, form, model, prompt, completes=bool(completes))
-    except UnsupportedSchema:
-        if form.looser is None:
-            raise
-        return await _compiled(prepared, form.looser, model, prompt, completes=bool(completes))
+    return await _compiled(prepared, form, model, prompt, completes=bool(completes))
 
 
 async def _compiled(

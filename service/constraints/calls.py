@@ -12,7 +12,6 @@ from service.constraints.guard import check_together
 from service.constraints.json_types import Json
 from service.constraints.lark import SPACE, LarkWriter, pattern
 from service.constraints.prepare import SchemaOptions, prepare_schema
-from service.constraints.relaxing import one_of_as_any_of
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 from service.dialogue.styles.start import Start
@@ -55,12 +54,8 @@ def prepare_tool(tool: Tool, *, param: str, relaxes: bool = False) -> PreparedTo
         )
     typed: Json = {**schema, "type": "object"}
     form = prepare_schema(typed, param=param, options=SchemaOptions(relaxes=relaxes))
-    source = form.spec.source
-    if form.looser is not None:
-        form = form.looser
-        source = msgspec.json.encode(one_of_as_any_of(msgspec.json.decode(source))).decode()
     relaxed = [f"{param}{pointer}" for pointer in form.relaxed]
-    return PreparedTool(replace(tool, parameters=source), relaxed)
+    return PreparedTool(replace(tool, parameters=form.spec.source), relaxed)
 
 
 def prepare_calls(

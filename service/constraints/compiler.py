@@ -134,7 +134,7 @@ def _grammar(spec: OutputSpec) -> str:
             return llguidance.LLMatcher.grammar_from_regex(spelled_out(spec.source))
         case OutputKind.GRAMMAR:
             return llguidance.LLMatcher.grammar_from_lark(spec.source)
-    options = json_options(whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of)
+    options = json_options(whitespace=spec.whitespace)
     return llguidance.LLMatcher.grammar_from_json_schema(spec.source, overrides=options)
 
 

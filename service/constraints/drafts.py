@@ -19,6 +19,11 @@ class Draft:
     """`exclusiveMinimum` says whether `minimum` itself is excluded, rather than being a bound."""
     has_prefix_items: bool = False
     """The schemas of an array's first items are `prefixItems`; they were a list of `items`."""
+    has_const: bool = True
+    has_boolean_schemas: bool = True
+    """Everywhere, and not only of further properties and items."""
+    heeds_siblings: bool = True
+    """What stands beside a `$ref` counts, rather than being ignored."""
 
 
 _ALWAYS = frozenset({"not", "uniqueItems", "dependencies"})
@@ -39,9 +44,17 @@ _SINCE_2020 = _SINCE_2019 | {"$dynamicAnchor", "$dynamicRef"}
 LATEST = Draft("2020-12", "$id", _SINCE_2020, has_prefix_items=True)
 
 _DRAFTS: Mapping[str, Draft] = {
-    "json-schema.org/draft-04/schema": Draft("4", "id", _ALWAYS, has_boolean_bounds=True),
-    "json-schema.org/draft-06/schema": Draft("6", "$id", _SINCE_6),
-    "json-schema.org/draft-07/schema": Draft("7", "$id", _SINCE_7),
+    "json-schema.org/draft-04/schema": Draft(
+        "4",
+        "id",
+        _ALWAYS,
+        has_boolean_bounds=True,
+        has_const=False,
+        has_boolean_schemas=False,
+        heeds_siblings=False,
+    ),
+    "json-schema.org/draft-06/schema": Draft("6", "$id", _SINCE_6, heeds_siblings=False),
+    "json-schema.org/draft-07/schema": Draft("7", "$id", _SINCE_7, heeds_siblings=False),
     "json-schema.org/draft/2019-09/schema": Draft("2019-09", "$id", _SINCE_2019),
     "json-schema.org/draft/2020-12/schema": LATEST,
 }

@@ -9,10 +9,8 @@ from typing import TypeAlias
 from service.constraints.graph import Node
 from service.constraints.json_types import Json
 from service.constraints.names import Names
+from service.constraints.places import Place
 from service.constraints.problem import SchemaProblem
-
-Place: TypeAlias = tuple[Node, ...]
-"""The schemas that one value must meet, each once."""
 
 Need: TypeAlias = Sequence[Place]
 """A part that a value must have, which is one of these."""

@@ -60,7 +60,7 @@ class Expressions:
         if self._tokenizer is None:
             self._tokenizer = llguidance.LLTokenizer("byte")
         schema = json.dumps({"type": "string", "pattern": pattern})
-        options = json_options(whitespace=None, coerces_one_of=False) if in_outputs else None
+        options = json_options(whitespace=None) if in_outputs else None
         grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=options)
         return llguidance.LLMatcher(self._tokenizer, grammar, log_level=0)
 

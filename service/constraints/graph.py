@@ -17,7 +17,8 @@ MAX_REFERENCES_DEEP = 200
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One schema. `true` and `false` are schemas without keywords, the latter `is_false`.
+    """One schema. `true` and `false` are schemas without keywords; no value is valid under one
+    that `is_false`.
 
     `ref`, `all_of` and the alternatives in `groups` apply to the same value as the schema itself,
     the others to parts of that value.
@@ -103,8 +104,10 @@ class GraphBuilder:
             else:
                 return
 
-    def _node(self, trail: Trail, schema: Json) -> Node:
+    def _node(self, trail: Trail, schema: Json, *, may_be_boolean: bool = False) -> Node:
         if not isinstance(schema, dict):
+            if not (may_be_boolean or self._document.draft.has_boolean_schemas):
+                raise SchemaProblem(trail, None, "this draft has no schemas that are true or false")
             return Node(trail, {}, is_false=schema is False)
         node = self._nodes.get(id(schema))
         if node is None:
@@ -137,7 +140,9 @@ class GraphBuilder:
             node.items = self._one(node, items)
 
     def _one(self, node: Node, keyword: str) -> Node:
-        return self._node((node.trail, keyword), node.keywords[keyword])
+        may_be_boolean = keyword in ("additionalItems", "additionalProperties")
+        trail = (node.trail, keyword)
+        return self._node(trail, node.keywords[keyword], may_be_boolean=may_be_boolean)
 
     def _list(self, node: Node, keyword: str) -> list[Node]:
         schemas = node.keywords.get(keyword)

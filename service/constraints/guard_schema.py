@@ -2,8 +2,8 @@
 
 A compilation cannot be interrupted, and some schemas take it minutes, gigabytes or the process's
 stack. What is checked here is that none of those is among them; what only a compilation can tell,
-such as whether the alternatives of a `oneOf` exclude each other, is left to it. All is linear in
-the size of what is checked, or bounded.
+such as whether any text matches two patterns, is left to it. All is linear in the size of what is
+checked, or bounded.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterable
 
 from service.constraints.document import read_document
 from service.constraints.graph import GraphBuilder
+from service.constraints.guard_places import check_places
 from service.constraints.json_types import Json
 from service.constraints.numbers import check_total, common_multiple
-from service.constraints.places import check_places, combines, divisor
+from service.constraints.places import combines, divisor
 from service.constraints.problem import SchemaProblem, Unenforceable
 from service.constraints.references import in_place_order
 from service.errors import UnsupportedSchema
+
+
+def check_document(schema: Json, *, param: str) -> None:
+    """Raises UnsupportedSchema for what is no schema, too large, too deep or of no known draft."""
+    try:
+        read_document(schema)
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
 
 
 def check_schema(schema: Json, *, param: str) -> None:

@@ -103,9 +103,7 @@ class LarkWriter:
     def json_of(self, spec: OutputSpec) -> str:
         """The JSON that `spec` describes."""
         keywords = msgspec.json.decode(spec.source)
-        keywords["x-guidance"] = json_options(
-            whitespace=spec.whitespace, coerces_one_of=spec.coerces_one_of
-        )
+        keywords["x-guidance"] = json_options(whitespace=spec.whitespace)
         return self._rule("%json " + msgspec.json.encode(keywords).decode(), "json")
 
     def _choice(self, choice: Choice, *, after_space: bool) -> str:

@@ -54,17 +54,25 @@ def check_range(schemas: Sequence[Mapping[str, Json]], trail: Trail) -> None:
     """
     if not all(admits(keywords, "number") for keywords in schemas):
         return
-    lows = [_bound(keywords, "minimum", "exclusiveMinimum", trail) for keywords in schemas]
-    highs = [_bound(keywords, "maximum", "exclusiveMaximum", trail) for keywords in schemas]
-    low = max([(bound, excluded) for bound, excluded in lows if bound is not None], default=None)
-    # Mirrored, so that both ends are looked at alike.
-    high = max([(-bound, excluded) for bound, excluded in highs if bound is not None], default=None)
+    low, high = range_of(schemas, trail)
     if low is None or high is None:
         return
     for keyword, near, far in (("exclusiveMinimum", low, high), ("exclusiveMaximum", high, low)):
         bound, is_excluded = near
         if is_excluded and bound == int(bound) and 0 <= bound < -far[0] < bound + 1:
             raise unenforceable(trail, keyword, ": no whole number is between the bounds")
+
+
+def range_of(
+    schemas: Sequence[Mapping[str, Json]], trail: Trail
+) -> tuple[tuple[float, bool] | None, tuple[float, bool] | None]:
+    """The narrowest bounds of one value, and whether they are excluded themselves; None where there
+    is none. The upper one is negated, so that both ends can be looked at alike."""
+    lows = [_bound(keywords, "minimum", "exclusiveMinimum", trail) for keywords in schemas]
+    highs = [_bound(keywords, "maximum", "exclusiveMaximum", trail) for keywords in schemas]
+    low = max([(bound, excluded) for bound, excluded in lows if bound is not None], default=None)
+    high = max([(-bound, excluded) for bound, excluded in highs if bound is not None], default=None)
+    return low, high
 
 
 def check_multiple(keywords: Mapping[str, Json], trail: Trail) -> None:

@@ -8,12 +8,10 @@ the places of that value's properties and items.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
-from service.constraints.ends import Place, PlaceKey, Way, check_ends, ways_of
 from service.constraints.graph import Node
-from service.constraints.keys import check_keys
-from service.constraints.names import Names
 from service.constraints.numbers import check_multiples, check_range, check_total
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import SHAPES, admits
@@ -26,6 +24,11 @@ _MAX_WORK = 50_000
 """Schemas looked at, in all places together; the compiler's own limit is of that size."""
 
 _OWN = (SHAPES.keys() | {"const", "additionalItems"}) - {"$ref", "allOf", "anyOf", "oneOf"}
+
+Place: TypeAlias = tuple[Node, ...]
+"""The schemas that one value must meet, each once, in the order of the document."""
+
+PartsOf: TypeAlias = Callable[[Sequence[Node]], Iterator[Place]]
 
 
 def combines(node: Node) -> bool:
@@ -41,59 +44,55 @@ def has_own(node: Node, *, besides: Collection[str] = ()) -> bool:
     return any(keyword in _OWN and keyword not in besides for keyword in node.keywords)
 
 
-def check_places(order: Iterable[Node], root: Node) -> set[int]:
-    """The common multiples of divisors that meet in a place. `order` has each node after those
-    that apply to the same value. Raises SchemaProblem."""
-    places = _Places(order)
-    seen: dict[PlaceKey, tuple[Place, Sequence[Way]]] = {}
-    stack: list[Place] = [(root,)]
-    while stack:
-        place = stack.pop()
-        key = frozenset(place)
-        if key not in seen:
-            parts, ways = places.following(place)
-            seen[key] = place, ways
-            stack += parts
-    if places.may_recur:
-        check_ends(seen)
-    return places.multiples
+class Places:
+    """What several schemas add up to, which is checked while they are walked. The methods raise
+    SchemaProblem for what is too much.
 
+    `multiples`, the common ones of divisors that meet in a place, and `met_with_others`, the
+    schemas of values to which others that say something of them apply as well, are complete at the
+    end of a walk.
+    """
 
-class _Places:
-    def __init__(self, order: Iterable[Node]) -> None:
-        order = [*order]
-        self.may_recur = any(node.ref is not None for node in order)
+    def __init__(self, order: Iterable[Node], parts: PartsOf | None = None) -> None:
+        """`order` has each node after those that apply to the same value. `parts` are the places of
+        the parts of a value to which some schemas apply."""
         self._num_alternatives: dict[Node, int] = {}
-        self._names = Names()
+        self._parts = possible_parts if parts is None else parts
         self._work = 0
         self.multiples: set[int] = set()
+        self.met_with_others: set[Node] = set()
         for node in order:
             self._num_alternatives[node] = self._count_alternatives(node)
 
-    def following(self, place: Place) -> tuple[Sequence[Place], Sequence[Way]]:
-        """The places of a value's parts, or those that one of its schemas only passes on to; and
-        the ways to meet the place, where one may hold another like it."""
-        passed_on = _passed_on(place)
+    def walk(self, root: Node) -> Iterator[Place]:
+        """Every place, once, before what `parts` makes of its schemas."""
+        seen: set[frozenset[Node]] = set()
+        stack: list[Place] = [(root,)]
+        while stack:
+            place = stack.pop()
+            if frozenset(place) not in seen:
+                seen.add(frozenset(place))
+                yield place
+                stack += self._following(place)
+
+    def _following(self, place: Place) -> Iterator[Place]:
+        """The places of a value's parts, or those that one of its schemas only passes on to."""
+        passed_on = schemas_passed_on(place)
         if passed_on:
-            parts: list[Place] = [(node,) for node in passed_on]
-            return parts, [[[part]] for part in parts]
+            yield from ((node,) for node in passed_on)
+            return
         num_each = [self._num_alternatives[node] for node in place]
         _check_num_alternatives(num_each, min(place, key=_depth).trail)
-        parts, ways = [], list[Way]()
         for schemas in self._alternatives(place):
             _check_patterns(schemas)
-            check_keys(schemas, self._names)
             self._check_multiples(schemas)
             if len(schemas) > 1:
                 check_range([node.keywords for node in schemas], schemas[-1].trail)
-            found = [*ways_of(schemas, self._names)] if self.may_recur else []
-            ways += found
-            needed = (part for way in found for need in way for part in need)
-            for part in (*_parts(schemas), *needed):
+                self._gather_met(schemas)
+            for part in self._parts(schemas):
                 self._spend(len(schemas), schemas[0].trail)
                 if part:
-                    parts.append(part)
-        return parts, ways
+                    yield part
 
     def _count_alternatives(self, node: Node) -> int:
         counts = [self._num_alternatives[part] for part in node.all_of]
@@ -127,6 +126,10 @@ class _Places:
             self._spend(len(schemas) * len(group), group[0].trail)
             stack += [([option], [*others], {**schemas}) for option in group]
 
+    def _gather_met(self, schemas: Sequence[Node]) -> None:
+        if sum(has_own(node, besides={"type"}) for node in schemas) > 1:
+            self.met_with_others.update(schemas)
+
     def _check_multiples(self, schemas: Sequence[Node]) -> None:
         divided = [node for node in schemas if "multipleOf" in node.keywords]
         if len(divided) > 1:
@@ -140,7 +143,7 @@ class _Places:
             raise SchemaProblem(trail, None, "too many schemas apply to the same values")
 
 
-def _passed_on(place: Place) -> list[Node]:
+def schemas_passed_on(place: Place) -> list[Node]:
     """The schemas that a place's only one stands for, if it adds nothing to them."""
     (node, *others) = place
     if others or has_own(node):
@@ -174,16 +177,16 @@ def _check_patterns(schemas: Sequence[Node]) -> None:
             raise unenforceable(node.trail, "patternProperties", detail)
 
 
-def _parts(schemas: Sequence[Node]) -> Iterator[Place]:
+def possible_parts(schemas: Sequence[Node]) -> Iterator[Place]:
     """The schemas for each property and item that any of them speaks of."""
     for name in dict.fromkeys(name for node in schemas for name in node.properties):
-        yield _place(part for node in schemas for part in _of_property(node, name))
+        yield place_of(part for node in schemas for part in _of_property(node, name))
     for pattern in dict.fromkeys(pattern for node in schemas for pattern in node.patterns):
-        yield _place(node.patterns.get(pattern, node.additional) for node in schemas)
-    yield _place(node.additional for node in schemas)
+        yield place_of(node.patterns.get(pattern, node.additional) for node in schemas)
+    yield place_of(node.additional for node in schemas)
     for index in range(max(len(node.prefix) for node in schemas)):
-        yield _place(_item(node, index) for node in schemas)
-    yield _place(node.items for node in schemas)
+        yield place_of(item_of(node, index) for node in schemas)
+    yield place_of(node.items for node in schemas)
 
 
 def _of_property(node: Node, name: str) -> Iterator[Node]:
@@ -195,11 +198,11 @@ def _of_property(node: Node, name: str) -> Iterator[Node]:
     yield from node.patterns.values()
 
 
-def _item(node: Node, index: int) -> Node | None:
+def item_of(node: Node, index: int) -> Node | None:
     return node.prefix[index] if index < len(node.prefix) else node.items
 
 
-def _place(nodes: Iterable[Node | None]) -> Place:
+def place_of(nodes: Iterable[Node | None]) -> Place:
     return tuple(dict.fromkeys(node for node in nodes if node is not None))
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
-from service.constraints.closing import close_objects
-from service.constraints.guard import check_choices, check_grammar, check_regex, check_schema
+from service.constraints.closing import closing
+from service.constraints.document import read_document
+from service.constraints.formats import exact_formats
+from service.constraints.graph import GraphBuilder
+from service.constraints.guard import (
+    check_choices,
+    check_grammar,
+    check_regex,
+    check_schema,
+)
 from service.constraints.json_types import Json
 from service.constraints.lark import quoted
-from service.constraints.relaxing import (
-    one_of_as_any_of,
-    pointers_of,
-    relax_schema,
-    without_idle,
-)
+from service.constraints.relaxing import coercing, idling, relax_schema
+from service.constraints.rewriting import Changes, rewritten
+from service.constraints.siblings import without_siblings
 from service.constraints.spec import OutputKind, OutputSpec
 from service.constraints.validation import validate_text
 
@@ -43,14 +48,12 @@ class PreparedForm:
     """`spec` has passed the guard; `check` tells what is wrong with a finished text, None if
     nothing is. Where it is None, what is compiled is all that there is to check.
 
-    `relaxed` are the JSON pointers of keywords that are not enforced. `looser` is what to take if
-    this cannot be compiled.
+    `relaxed` are the JSON pointers of keywords that are not enforced.
     """
 
     spec: OutputSpec
     check: Callable[[str], str | None] | None = None
     relaxed: Sequence[str] = ()
-    looser: PreparedForm | None = None
 
 
 def prepare_schema(
@@ -60,20 +63,30 @@ def prepare_schema(
     coerces_one_of: bool = False,
     options: SchemaOptions = DEFAULT_OPTIONS,
 ) -> PreparedForm:
-    """JSON that is valid under `schema`, its objects closed. Raises UnsupportedSchema."""
+    """JSON that is valid under `schema`, its objects closed. With `coerces_one_of` an answer may
+    match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
+
+    Raises UnsupportedSchema.
+    """
+    schema = without_siblings(schema, param=param)
     relaxed: Sequence[str] = ()
     if options.relaxes:
         schema, relaxed = relax_schema(schema, param=param)
     else:
         check_schema(schema, param=param)
-    schema = without_idle(schema)
-    closed = schema if options.keeps_open else close_objects(schema)
-    form = _json_form(closed, param, options, coerces_one_of)
-    one_ofs = pointers_of("oneOf", schema) if options.relaxes and not coerces_one_of else ()
-    if not one_ofs:
-        return replace(form, relaxed=relaxed)
-    looser = _json_form(closed, param, options, coerces_one_of=True)
-    return replace(form, relaxed=relaxed, looser=replace(looser, relaxed=(*relaxed, *one_ofs)))
+    may_overlap = coerces_one_of or options.relaxes
+    document = read_document(schema)
+    nodes = GraphBuilder(document).build()
+    coerced, overlapping = coercing(nodes, document.draft, param=param, may_overlap=may_overlap)
+    closed: Changes = {} if options.keeps_open else closing(nodes)
+    enforced = rewritten(schema, idling(nodes), coerced, closed, exact_formats(nodes))
+    source = msgspec.json.encode(enforced).decode()
+    spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace)
+    # What is enforced is narrower than what was given; that it is, is not taken for granted.
+    given = rewritten(schema, coerced)
+    checked = [enforced] if enforced == given else [enforced, given]
+    relaxed = [*relaxed, *overlapping]
+    return PreparedForm(spec, lambda text: validate_text(text, *checked), relaxed)
 
 
 def prepare_regex(pattern: str, *, param: str) -> PreparedForm:
@@ -91,14 +104,5 @@ def prepare_grammar(source: str, *, param: str) -> PreparedForm:
 def prepare_choices(choices: Sequence[str], *, param: str) -> PreparedForm:
     """One of these texts. Raises UnsupportedSchema."""
     check_choices(choices, param=param)
-    literals = " | ".join(quoted(choice) for choice in choices)
+    literals = " | ".join(map(quoted, choices))
     return PreparedForm(OutputSpec(OutputKind.GRAMMAR, f"start: {literals}", param))
-
-
-def _json_form(
-    schema: Json, param: str, options: SchemaOptions, coerces_one_of: bool
-) -> PreparedForm:
-    source = msgspec.json.encode(schema).decode()
-    spec = OutputSpec(OutputKind.JSON_SCHEMA, source, param, options.whitespace, coerces_one_of)
-    valid_under = one_of_as_any_of(schema) if coerces_one_of else schema
-    return PreparedForm(spec, lambda text: validate_text(text, valid_under))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import starmap
 
 from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder
+from service.constraints.drafts import Draft
+from service.constraints.exclusion import overlaps_in
+from service.constraints.graph import Node
 from service.constraints.guard import check_nodes
 from service.constraints.json_types import Json
 from service.constraints.keywords import is_idle
@@ -19,6 +21,7 @@ from service.constraints.problem import (
     keys_of,
     pointer_of,
 )
+from service.constraints.rewriting import Changes
 from service.errors import UnsupportedSchema
 
 MAX_RELAXED = 32
@@ -39,53 +42,44 @@ def relax_schema(schema: Json, *, param: str) -> tuple[Json, Sequence[str]]:
     return relaxation.schema, relaxation.pointers
 
 
-def pointers_of(keyword: str, schema: Json) -> Sequence[str]:
-    """Where a schema that has passed the guard has that keyword."""
-    nodes = GraphBuilder(read_document(schema)).build()
-    return [pointer_of((node.trail, keyword)) for node in nodes if keyword in node.keywords]
+def coercing(
+    nodes: Sequence[Node], draft: Draft, *, param: str, may_overlap: bool
+) -> tuple[Changes, Sequence[str]]:
+    """What makes an `anyOf` of each `oneOf` whose alternatives may not exclude each other, in a
+    schema that the guard has let pass; and the JSON pointers of those. `nodes` are all that are in
+    it, the root first.
+
+    Raises UnsupportedSchema if there are any, unless they `may_overlap`.
+    """
+    try:
+        overlaps = overlaps_in(nodes, draft)
+        if overlaps and not may_overlap:
+            raise overlaps[0].problem()
+    except SchemaProblem as problem:
+        raise UnsupportedSchema(str(problem), param=param) from None
+    pointers = [pointer_of((overlap.node.trail, "oneOf")) for overlap in overlaps]
+    return {id(overlap.node.keywords): _coerce for overlap in overlaps}, pointers
 
 
-def one_of_as_any_of(schema: Json) -> Json:
-    """A schema that has passed the guard with each `oneOf` taken for an `anyOf`."""
-    nodes = GraphBuilder(read_document(schema)).build()
-    return _coerced(schema, {id(node.keywords) for node in nodes if "oneOf" in node.keywords})
-
-
-def without_idle(schema: Json) -> Json:
-    """A schema that has passed the guard without keywords that say nothing, which the compiler
-    would refuse."""
-    nodes = GraphBuilder(read_document(schema)).build()
-    idle = {id(node.keywords) for node in nodes if any(starmap(is_idle, node.keywords.items()))}
-    return _copied(schema, idle) if idle else schema
-
-
-def _copied(value: Json, idle: Collection[int]) -> Json:
-    """`idle` are the identities of the schemas that have such keywords."""
-    if isinstance(value, list):
-        return [_copied(item, idle) for item in value]
-    if not isinstance(value, dict):
-        return value
+def idling(nodes: Sequence[Node]) -> Changes:
+    """What takes away keywords that say nothing, which the compiler would refuse."""
     return {
-        key: _copied(item, idle)
-        for key, item in value.items()
-        if id(value) not in idle or not is_idle(key, item)
+        id(node.keywords): _without_idle
+        for node in nodes
+        if any(starmap(is_idle, node.keywords.items()))
     }
 
 
-def _coerced(value: Json, coerced: Collection[int]) -> Json:
-    """`coerced` are the identities of the schemas with a `oneOf`; what else has that name, such
-    as a property or part of a constant, stays."""
-    if isinstance(value, list):
-        return [_coerced(item, coerced) for item in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _coerced(item, coerced) for key, item in value.items()}
-    if id(value) in coerced:
-        alternatives: Json = {"anyOf": copy.pop("oneOf")}
-        met = copy.get("allOf", [])
-        assert isinstance(met, list), "the guard knows its shape"
-        copy["allOf"] = [*met, alternatives]
-    return copy
+def _without_idle(keywords: dict[str, Json]) -> None:
+    for keyword in [each for each in keywords if is_idle(each, keywords[each])]:
+        del keywords[keyword]
+
+
+def _coerce(keywords: dict[str, Json]) -> None:
+    alternatives: Json = {"anyOf": keywords.pop("oneOf")}
+    met = keywords.get("allOf", [])
+    assert isinstance(met, list), "the guard knows its shape"
+    keywords["allOf"] = [*met, alternatives]
 
 
 @dataclass(slots=True)

@@ -20,11 +20,10 @@ class OutputSpec:
     """`source` is the JSON of a schema, a regular expression, or a grammar in Lark's syntax.
 
     Between the tokens of JSON may stand what the pattern `whitespace` matches; without one there
-    is a space behind commas and colons, and nothing else. With `coerces_one_of` an answer may
-    match several alternatives of a `oneOf`, where that they exclude each other cannot be proven.
-    `may_be_empty`: no output at all is one. `behind` is a grammar of what comes before all that.
-    `text_ends` are what ends texts that are no JSON, as values are in the calls of some models.
-    A grammar that `is_given` is the request's own, and none that was made for it.
+    is a space behind commas and colons, and nothing else. `may_be_empty`: no output at all is one.
+    `behind` is a grammar of what comes before all that. `text_ends` are what ends texts that are no
+    JSON, as values are in the calls of some models. A grammar that `is_given` is the request's own,
+    and none that was made for it.
     `param` is the request's field that errors name.
     """
 
@@ -32,7 +31,6 @@ class OutputSpec:
     source: str
     param: str
     whitespace: str | None = None
-    coerces_one_of: bool = False
     may_be_empty: bool = False
     behind: str | None = None
     text_ends: tuple[str, ...] = ()

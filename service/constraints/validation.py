@@ -29,8 +29,8 @@ _CLASSES: Mapping[str, type[Validator]] = {
 }
 
 
-def validate_text(text: str, schema: Json) -> str | None:
-    """Why `text` is not JSON that is valid under `schema`, which the guard has let pass.
+def validate_text(text: str, *schemas: Json) -> str | None:
+    """Why `text` is not JSON that is valid under all `schemas`, which the guard has let pass.
 
     None if it is. Formats are not looked at: the masks enforce more of them than can be checked.
     A text nested a hundred deep or more may not be checkable, and counts as invalid then.
@@ -41,7 +41,7 @@ def validate_text(text: str, schema: Json) -> str | None:
         return f"not JSON: {invalid}"[:_MAX_REASON_LENGTH]
     except RecursionError:
         return "nested too deep to be checked"
-    return _invalid(value, schema)
+    return next(filter(None, (_invalid(value, schema) for schema in schemas)), None)
 
 
 def _invalid(value: Json, schema: Json) -> str | None:
@@ -51,6 +51,8 @@ def _invalid(value: Json, schema: Json) -> str | None:
         return "nested too deep to be checked"
     except ValueError:  # of an error's message, which writes out what is invalid
         return "a number of thousands of digits is invalid"
+    except Exception as error:  # noqa: BLE001  what cannot be checked must not count as valid
+        return f"it cannot be checked: {error!r}"[:_MAX_REASON_LENGTH]
     return None if error is None else f"{error.json_path}: {error.message}"[:_MAX_REASON_LENGTH]
 
 

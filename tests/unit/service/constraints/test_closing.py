@@ -6,8 +6,11 @@ import copy
 
 import pytest
 
-from service.constraints.closing import close_objects
+from service.constraints.closing import closing
+from service.constraints.document import read_document
+from service.constraints.graph import GraphBuilder
 from service.constraints.json_types import Json
+from service.constraints.rewriting import rewritten
 
 NAMED: dict[str, Json] = {"type": "object", "properties": {"a": {"type": "null"}}}
 CLOSED: dict[str, Json] = {**NAMED, "additionalProperties": False}
@@ -32,14 +35,31 @@ UNCHANGED: dict[str, Json] = {
         "allOf": [{"$ref": "#/$defs/a"}, {"required": ["b"]}],
         "$defs": {"a": NAMED},
     },
+    "below a property that the schema referred to has too": {
+        "$ref": "#/$defs/base",
+        "properties": {"x": {"properties": {"b": {}}, "required": ["b"]}},
+        "$defs": {"base": {"properties": {"x": NAMED}, "required": ["x"]}},
+    },
+    "below a property that an allOf has too": {
+        "allOf": [{"additionalProperties": NAMED}],
+        "properties": {"x": {"properties": {"b": {}}}},
+    },
+    "below a property whose name a pattern matches": {
+        "properties": {"x": NAMED},
+        "patternProperties": {"^x": {"properties": {"b": {}}}},
+    },
     "a literal that looks like it": {"const": {"properties": {"a": {}}}},
     "of another type": {"type": "string", "properties": {"a": {}}},
 }
 
 
+def closed(schema: Json) -> Json:
+    return rewritten(schema, closing(GraphBuilder(read_document(schema)).build()))
+
+
 @pytest.mark.parametrize("name", UNCHANGED)
 def test_what_speaks_of_other_properties_stays_open(name: str) -> None:
-    assert close_objects(UNCHANGED[name]) == UNCHANGED[name]
+    assert closed(UNCHANGED[name]) == UNCHANGED[name]
 
 
 CLOSING: dict[str, tuple[Json, Json]] = {
@@ -59,6 +79,10 @@ CLOSING: dict[str, tuple[Json, Json]] = {
         {"$ref": "#/$defs/a", "$defs": {"a": NAMED}},
         {"$ref": "#/$defs/a", "$defs": {"a": CLOSED}},
     ),
+    "below a property that others only require": (
+        {"properties": {"x": NAMED}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]},
+        {"properties": {"x": CLOSED}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]},
+    ),
     "a property of that name": (
         {"type": "object", "properties": {"properties": NAMED}},
         {"type": "object", "properties": {"properties": CLOSED}, "additionalProperties": False},
@@ -70,6 +94,6 @@ CLOSING: dict[str, tuple[Json, Json]] = {
 def test_what_names_its_properties_is_closed(name: str) -> None:
     schema, expected = CLOSING[name]
     before = copy.deepcopy(schema)
-    assert close_objects(schema) == expected
+    assert closed(schema) == expected
     assert schema == before, "the input is left as it was"
-    assert close_objects(expected) == expected
+    assert closed(expected) == expected

@@ -18,6 +18,7 @@ _OPTIONS: llguidance.JsonCompileOptions = {  # type: ignore[name-defined]
     "item_separator": ",",
     "key_separator": ":",
     "whitespace_flexible": False,
+    "coerce_one_of": True,
     # A key with \u escapes would be taken for another one than it is.
     "json_allowed_escapes": 'nrbtf\\"',
 }
