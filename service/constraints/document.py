@@ -10,18 +10,13 @@ import msgspec
 
 from service.constraints.drafts import Draft, draft_of
 from service.constraints.json_types import Json
+from service.constraints.keywords import OF_NAMES, OF_VALUES
 from service.constraints.problem import SchemaProblem, Trail, shortened, unenforceable
 
 MAX_NAME_CHARS = 4096
 MAX_DEPTH = 96
 """The compiler's reader stops at 128 levels, and what it builds recurses once more per level."""
 MAX_BYTES = 256 << 10
-
-_OF_VALUES = frozenset({"const", "default", "enum", "examples"})
-_OF_NAMES = frozenset(
-    {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
-)
-"""Keywords below which names are no keywords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +97,11 @@ def _scan(root: dict[str, Json], id_keyword: str) -> Mapping[str, tuple[Trail, J
 
 def _place(value: Json, key: str | int, place: frozenset[str] | None) -> frozenset[str] | None:
     """Of what is below `key`, None where it may be a schema."""
-    if place is _OF_VALUES:
+    if place is OF_VALUES:
         return place
-    if place is _OF_NAMES or not isinstance(value, dict):
+    if place is OF_NAMES or not isinstance(value, dict):
         return None
-    return next((keywords for keywords in (_OF_VALUES, _OF_NAMES) if key in keywords), None)
+    return next((keywords for keywords in (OF_VALUES, OF_NAMES) if key in keywords), None)
 
 
 def _members(value: Json) -> Iterator[tuple[str | int, Json]]:

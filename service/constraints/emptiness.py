@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from service.constraints.drafts import Draft
 from service.constraints.graph import Node
-from service.constraints.json_types import Json
+from service.constraints.json_types import Json, type_name
 from service.constraints.numbers import range_of
 from service.constraints.places import Place, item_of, place_of
 
@@ -94,7 +94,7 @@ class Prover:
         """Whether nothing in the schemas of a literal value, and of what it consists of, is seen to
         exclude it."""
         self._spend(len(schemas))
-        if any(node.is_false or _type(value) not in _types(node) for node in schemas):
+        if any(node.is_false or type_name(value) not in _types(node) for node in schemas):
             return False
         literals = self._literals(schemas)
         if literals is not None and _literal(value) not in literals:
@@ -237,19 +237,4 @@ def _literal(value: Json) -> _Key:
             return "array", tuple(map(_literal, value))
         case dict():
             return "object", frozenset((key, _literal(each)) for key, each in value.items())
-    return _type(value), value
-
-
-def _type(value: Json) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-    return "number"
+    return type_name(value), value

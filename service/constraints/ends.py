@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import TypeAlias
 
 from service.constraints.graph import Node
-from service.constraints.json_types import Json
+from service.constraints.json_types import Json, type_name
 from service.constraints.names import Names
 from service.constraints.places import Place
 from service.constraints.problem import SchemaProblem
@@ -121,18 +121,9 @@ def _literals(node: Node) -> Sequence[Json]:
 
 
 def _type_of(value: Json) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str():
-            return "string"
-        case dict():
-            return "object"
-        case list():
-            return "array"
-    return "integer" if value == int(value) else "number"
+    name = type_name(value)
+    is_whole = name == "number" and isinstance(value, int | float) and value == int(value)
+    return "integer" if is_whole else name
 
 
 def _needed_items(schemas: Sequence[Node]) -> Iterator[Need]:

@@ -29,6 +29,17 @@ FORMATS = frozenset(
 )
 """Of strings. A format of other types is an annotation, whatever its name."""
 
+OF_VALUES = frozenset({"const", "default", "enum", "examples"})
+"""Keywords below which there are no schemas."""
+
+OF_NAMES = frozenset(
+    {
+        *("$defs", "definitions", "dependencies", "dependentSchemas"),
+        *("patternProperties", "properties"),
+    }
+)
+"""Keywords below which names are no keywords."""
+
 IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf"})
 """Keywords around which the compiler splits a schema, reading what is before and after apart."""
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from service.constraints.drafts import draft_of
 from service.constraints.guard import check_document
 from service.constraints.json_types import Json
+from service.constraints.keywords import OF_NAMES, OF_VALUES
 
 _KEPT = frozenset({"$ref", "$schema", "$defs", "definitions"})
 """The reference, and what it may point into."""
-
-_OF_SCHEMAS = frozenset({"$defs", "definitions", "dependencies", "patternProperties", "properties"})
-_OF_VALUES = frozenset({"const", "default", "enum", "examples"})
 
 
 def without_siblings(schema: Json, *, param: str) -> Json:
@@ -39,8 +37,8 @@ def _without(schema: Json) -> Json:
 
 
 def _below(key: str, value: Json) -> Json:
-    if key in _OF_VALUES:
+    if key in OF_VALUES:
         return value
-    if key in _OF_SCHEMAS and isinstance(value, dict):
+    if key in OF_NAMES and isinstance(value, dict):
         return {name: _without(each) for name, each in value.items()}
     return _without(value)
