@@ -10,7 +10,7 @@ from service.constraints.json_types import Json
 from service.constraints.keywords import check_keywords
 from service.constraints.problem import SchemaProblem, Trail, Unenforceable
 
-MAX_SCHEMAS = 4096
+MAX_SCHEMAS = 3072
 MAX_REFERENCES_DEEP = 200
 """The compiler recurses along references: chains of thousands exhaust its stack."""
 

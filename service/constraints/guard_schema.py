@@ -8,12 +8,13 @@ checked, or bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from service.constraints.document import read_document
-from service.constraints.graph import GraphBuilder
+from service.constraints.graph import GraphBuilder, Node
 from service.constraints.guard_places import check_places
 from service.constraints.json_types import Json
+from service.constraints.literals import check_num_keys
 from service.constraints.numbers import check_total, common_multiple
 from service.constraints.places import combines, divisor
 from service.constraints.problem import SchemaProblem, Unenforceable
@@ -29,13 +30,16 @@ def check_document(schema: Json, *, param: str) -> None:
         raise UnsupportedSchema(str(problem), param=param) from None
 
 
-def check_schema(schema: Json, *, param: str) -> None:
-    """Raises UnsupportedSchema, which names where in the schema what cannot be enforced.
+def check_schema(schema: Json, *, param: str) -> Sequence[Node]:
+    """All schemas in it, the root first. Raises UnsupportedSchema, which names where in the schema
+    what cannot be enforced.
 
     `param` is the request's field that holds the schema.
     """
     try:
-        check_nodes(schema)
+        nodes = GraphBuilder(read_document(schema)).build()
+        _check(nodes)
+        return nodes
     except SchemaProblem as problem:
         raise UnsupportedSchema(str(problem), param=param) from None
 
@@ -57,7 +61,11 @@ def check_nodes(schema: Json, meet: Callable[[Unenforceable], None] | None = Non
 
     Returns the different multiples that its numbers are held to, each of which costs time.
     """
-    nodes = GraphBuilder(read_document(schema), meet).build()
+    return _check(GraphBuilder(read_document(schema), meet).build())
+
+
+def _check(nodes: Sequence[Node]) -> set[int]:
+    check_num_keys((node.keywords for node in nodes), nodes[0].trail)
     divisors = {divisor(node) for node in nodes if "multipleOf" in node.keywords}
     multiples = {common_multiple([each]) for each in divisors}
     check_total(multiples, None)

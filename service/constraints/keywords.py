@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 
 from service.constraints.drafts import Draft
 from service.constraints.json_types import Json
-from service.constraints.lengths import check_lengths, check_named, check_num_properties
+from service.constraints.lengths import (
+    check_lengths,
+    check_named,
+    check_num_alternatives,
+    check_num_properties,
+)
 from service.constraints.literals import check_literals
 from service.constraints.numbers import check_bounds, check_multiple
 from service.constraints.patterns import pattern_problem
@@ -126,6 +131,7 @@ def _check_draft(keywords: Mapping[str, Json], trail: Trail) -> None:
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Json], Trail], None]] = {
     "$schema": _check_draft,
+    "anyOf": check_num_alternatives,
     "const": check_literals,
     "enum": check_literals,
     "exclusiveMaximum": check_bounds,
@@ -139,6 +145,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Json], Trail], None]] = {
     "minProperties": check_num_properties,
     "minimum": check_bounds,
     "multipleOf": check_multiple,
+    "oneOf": check_num_alternatives,
     "pattern": _check_pattern,
     "patternProperties": _check_pattern_names,
     "properties": check_named,

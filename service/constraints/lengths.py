@@ -1,4 +1,4 @@
-"""How long a string, an array or an object may be."""
+"""How long a string, an array or an object may be, and how many alternatives there may be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ _ANY_NUMBER = 1 << 64
 
 MAX_PROPERTIES = 1500
 """Of one object; so many take 0.2 s to compile."""
+
+MAX_ALTERNATIVES = 1500
+"""Of one `anyOf` or `oneOf`; each is followed with every token until it is excluded."""
 
 MAX_LEAST_ITEMS = 10_000
 """Where an array's items leave no choice, all that must be there are worked out at once."""
@@ -28,6 +31,13 @@ def check_named(keywords: Mapping[str, Json], trail: Trail) -> None:
     """What is compiled for optional properties grows with the square of their number."""
     if len(_names(keywords, "properties")) > MAX_PROPERTIES:
         raise SchemaProblem(trail, "properties", f"names more than {MAX_PROPERTIES}")
+
+
+def check_num_alternatives(keywords: Mapping[str, Json], trail: Trail) -> None:
+    for keyword in ("anyOf", "oneOf"):
+        options = keywords.get(keyword)
+        if isinstance(options, list) and len(options) > MAX_ALTERNATIVES:
+            raise SchemaProblem(trail, keyword, f"has more than {MAX_ALTERNATIVES} alternatives")
 
 
 def check_num_properties(keywords: Mapping[str, Json], trail: Trail) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from service.constraints.json_types import Json
 from service.constraints.lengths import MAX_PROPERTIES
 from service.constraints.numbers import check_exact
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import is_number
+
+MAX_KEYS = 3072
+"""As many as there may be schemas."""
 
 _NEEDS_A_CODE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
 """Characters that JSON writes as \\u and their code.
@@ -35,6 +38,14 @@ def check_literals(keywords: Mapping[str, Json], trail: Trail) -> None:
                 check_exact(value, keyword, trail)
             else:
                 raise unenforceable(trail, keyword, " with a number that JSON has not")
+
+
+def check_num_keys(schemas: Iterable[Mapping[str, Json]], trail: Trail) -> None:
+    """The same, of all constants of a schema together: each key is a schema to the compiler."""
+    literals = (keywords.get(keyword) for keywords in schemas for keyword in ("const", "enum"))
+    objects = (value for each in literals for value in _values_in(each) if isinstance(value, dict))
+    if sum(map(len, objects)) > MAX_KEYS:
+        raise SchemaProblem(trail, None, f"its constants have more than {MAX_KEYS} keys")
 
 
 def _values_in(value: Json) -> Iterator[int | float | str | dict[str, Json]]:

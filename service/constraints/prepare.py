@@ -9,8 +9,9 @@ import msgspec
 
 from service.constraints.closing import closing
 from service.constraints.document import read_document
+from service.constraints.drafts import draft_of
 from service.constraints.formats import exact_formats
-from service.constraints.graph import GraphBuilder
+from service.constraints.graph import GraphBuilder, Node
 from service.constraints.guard import (
     check_choices,
     check_grammar,
@@ -72,12 +73,13 @@ def prepare_schema(
     relaxed: Sequence[str] = ()
     if options.relaxes:
         schema, relaxed = relax_schema(schema, param=param)
+        nodes: Sequence[Node] = GraphBuilder(read_document(schema)).build()
     else:
-        check_schema(schema, param=param)
+        nodes = check_schema(schema, param=param)
+    draft = draft_of(schema)
+    assert draft is not None, "the guard knows all drafts that it lets pass"
     may_overlap = coerces_one_of or options.relaxes
-    document = read_document(schema)
-    nodes = GraphBuilder(document).build()
-    coerced, overlapping = coercing(nodes, document.draft, param=param, may_overlap=may_overlap)
+    coerced, overlapping = coercing(nodes, draft, param=param, may_overlap=may_overlap)
     closed: Changes = {} if options.keeps_open else closing(nodes)
     enforced = rewritten(schema, idling(nodes), coerced, closed, exact_formats(nodes))
     source = msgspec.json.encode(enforced).decode()
