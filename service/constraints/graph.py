@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from service.constraints.document import Document
 from service.constraints.json_types import Json
 from service.constraints.keywords import check_keywords
+from service.constraints.lengths import MAX_SCHEMAS
 from service.constraints.problem import SchemaProblem, Trail, Unenforceable
 
-MAX_SCHEMAS = 3072
 MAX_REFERENCES_DEEP = 200
 """The compiler recurses along references: chains of thousands exhaust its stack."""
 

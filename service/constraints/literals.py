@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from service.constraints.json_types import Json
-from service.constraints.lengths import MAX_PROPERTIES
+from service.constraints.lengths import MAX_PROPERTIES, MAX_SCHEMAS
 from service.constraints.numbers import check_exact
 from service.constraints.problem import SchemaProblem, Trail, unenforceable
 from service.constraints.shapes import is_number
-
-MAX_KEYS = 3072
-"""As many as there may be schemas."""
 
 _NEEDS_A_CODE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
 """Characters that JSON writes as \\u and their code.
@@ -44,8 +41,8 @@ def check_num_keys(schemas: Iterable[Mapping[str, Json]], trail: Trail) -> None:
     """The same, of all constants of a schema together: each key is a schema to the compiler."""
     literals = (keywords.get(keyword) for keywords in schemas for keyword in ("const", "enum"))
     objects = (value for each in literals for value in _values_in(each) if isinstance(value, dict))
-    if sum(map(len, objects)) > MAX_KEYS:
-        raise SchemaProblem(trail, None, f"its constants have more than {MAX_KEYS} keys")
+    if sum(map(len, objects)) > MAX_SCHEMAS:
+        raise SchemaProblem(trail, None, f"its constants have more than {MAX_SCHEMAS} keys")
 
 
 def _values_in(value: Json) -> Iterator[int | float | str | dict[str, Json]]:

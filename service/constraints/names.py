@@ -9,7 +9,7 @@ from service.constraints.problem import Trail, unenforceable
 
 MAX_COMPARED = 1 << 16
 """Characters of names, each time one is held against a pattern; and what compiling a pattern takes
-counts as _OF_A_PATTERN of them. All together take a fifth of a second."""
+counts as _OF_A_PATTERN of them. All together take a quarter of a second."""
 
 _OF_A_PATTERN = 1 << 8
 _OF_A_CALL = 1 << 3
